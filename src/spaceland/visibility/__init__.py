@@ -1,0 +1,8 @@
+"""What each frame really sees: per (frame, object) visible area, truncation, occlusion, box and anchor pixel."""
+
+from spaceland.visibility.maps import FrameMaps as FrameMaps
+from spaceland.visibility.maps import MapMaker as MapMaker
+from spaceland.visibility.scene_visibility import scene_visibility as scene_visibility
+from spaceland.visibility.types import ObjectView as ObjectView
+from spaceland.visibility.types import SceneVisibility as SceneVisibility
+from spaceland.visibility.types import VisibilityConfig as VisibilityConfig

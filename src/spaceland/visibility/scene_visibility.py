@@ -1,0 +1,161 @@
+"""Visibility of a whole scene: one pass per frame, kept on disk by content.
+
+The cache holds chunks of frames. A chunk's name is a hash of everything that its numbers depend on (settings, objects,
+surface, cameras, poses, depth), so a stale file is never read, and a killed run repeats at most one chunk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from spaceland.files import write_bytes
+from spaceland.geometry.transforms import invert_rigid, transform_points
+from spaceland.scenes.scene import Frame, Scene
+from spaceland.visibility.maps import FrameMaps, MapMaker
+from spaceland.visibility.measure import ObjectSamples, measure_frame
+from spaceland.visibility.samples import surface_samples
+from spaceland.visibility.types import ObjectView, SceneVisibility, VisibilityConfig
+
+_CHUNK = 16
+_CACHE_VERSION = 1
+
+
+def scene_visibility(
+    scene: Scene,
+    config: VisibilityConfig | None = None,
+    cache_dir: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> SceneVisibility:
+    """Measure all objects in all frames of a scene.
+
+    Args:
+        scene: The scene; frames without depth need a surface.
+        config: Settings; the default counts pixels at 320 px width.
+        cache_dir: Folder of the cache, or None to compute without one.
+        progress: Called with (frames done, frames in all).
+
+    Raises:
+        SceneError: a frame has neither depth nor a surface behind it, or an image is broken.
+    """
+    config = config or VisibilityConfig()
+    maker = MapMaker(scene, config)
+    lazy: dict[str, tuple[ObjectSamples, np.ndarray]] = {}
+
+    def shared() -> tuple[ObjectSamples, np.ndarray]:
+        if not lazy:
+            lazy["it"] = ObjectSamples.of_scene(scene), surface_samples(scene, config.num_overlap_points)
+        return lazy["it"]
+
+    scene_key = _scene_digest(scene, config) if cache_dir else ""
+    views: list[ObjectView] = []
+    seen: list[np.ndarray] = []
+    for start in range(0, len(scene.frames), _CHUNK):
+        chunk = scene.frames[start : start + _CHUNK]
+        path = _chunk_path(cache_dir, scene_key, chunk) if cache_dir else None
+        loaded = _load(path, chunk) if path else None
+        if loaded is None:
+            samples, surface = shared()
+            loaded = _compute(chunk, maker, samples, surface, config)
+            if path:
+                _save(path, chunk, *loaded)
+        views.extend(loaded[0])
+        seen.append(loaded[1])
+        if progress:
+            progress(min(start + _CHUNK, len(scene.frames)), len(scene.frames))
+    bits = np.concatenate(seen) if seen else np.zeros((0, 0), dtype=bool)
+    return SceneVisibility(tuple(f.id for f in scene.frames), tuple(views), _overlap(bits))
+
+
+def _compute(
+    chunk: Sequence[Frame],
+    maker: MapMaker,
+    samples: ObjectSamples,
+    surface: np.ndarray,
+    config: VisibilityConfig,
+) -> tuple[list[ObjectView], Bool[np.ndarray, "f k"]]:
+    views: list[ObjectView] = []
+    seen = np.zeros((len(chunk), len(surface)), dtype=bool)
+    for row, frame in enumerate(chunk):
+        maps = maker.maps(frame)
+        views.extend(measure_frame(frame, maps, samples, config))
+        seen[row] = _seen_points(surface, frame, maps, config)
+    return views, seen
+
+
+def _seen_points(
+    points: Float[np.ndarray, "k 3"], frame: Frame, maps: FrameMaps, config: VisibilityConfig
+) -> Bool[np.ndarray, "k"]:
+    """Which surface points a frame sees: inside the image, and the depth there is theirs."""
+    pixels, z = maps.camera.project(transform_points(invert_rigid(frame.T_world_cam), points))
+    inside = maps.camera.contains(pixels)
+    column, row = np.where(inside[:, None], pixels, 0).astype(np.int64).T
+    depth = maps.depth[row, column]
+    # Surfaces seen at a flat angle change depth inside one pixel, hence twice the tolerance.
+    return inside & (depth > 0) & (np.abs(depth - z) <= 2 * config.tolerance_at(z))
+
+
+def _overlap(seen: Bool[np.ndarray, "f k"]) -> Float[np.ndarray, "f f"]:
+    shared = seen.astype(np.float32) @ seen.astype(np.float32).T
+    own = np.maximum(np.diagonal(shared), 1.0) if len(shared) else np.zeros(0)
+    return shared / own[:, None] if len(shared) else shared
+
+
+def _digest(*parts: object) -> str:
+    state = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        data = np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else repr(part).encode()
+        state.update(len(data).to_bytes(8, "little") + data)
+    return state.hexdigest()
+
+
+def _scene_digest(scene: Scene, config: VisibilityConfig) -> str:
+    parts: list[object] = [_CACHE_VERSION, config]
+    for thing in scene.objects:
+        parts += [thing.id, thing.points, thing.faces, thing.box.center, thing.box.size, thing.box.rotation]
+    if scene.surface is not None:
+        parts += [scene.surface.vertices, scene.surface.faces, scene.surface.object_ids]
+    else:  # overlap points come from all depth frames then
+        parts += [(frame.content_key(), frame.T_world_cam.tobytes()) for frame in scene.frames]
+    return _digest(*parts)
+
+
+def _chunk_path(cache_dir: Path, scene_key: str, chunk: Sequence[Frame]) -> Path:
+    parts: list[object] = [scene_key]
+    for frame in chunk:
+        parts += [frame.id, frame.camera, frame.depth_camera, frame.T_world_cam, frame.content_key()]
+    name = _digest(*parts)
+    return cache_dir / "visibility" / name[:2] / f"{name}.npz"
+
+
+def _save(path: Path, chunk: Sequence[Frame], views: list[ObjectView], seen: Bool[np.ndarray, "f k"]) -> None:
+    frame_index = {frame.id: row for row, frame in enumerate(chunk)}
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        frame=np.array([frame_index[view.frame_id] for view in views], dtype=np.int32),
+        views=np.array([view.to_array() for view in views]).reshape(-1, 16),
+        seen=np.packbits(seen, axis=1),
+        num_points=np.array(seen.shape[1]),
+    )
+    write_bytes(path, buffer.getvalue())
+
+
+def _load(path: Path, chunk: Sequence[Frame]) -> tuple[list[ObjectView], Bool[np.ndarray, "f k"]] | None:
+    """A chunk from the cache; None when it is not there or not readable (it is then computed anew)."""
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            seen = np.unpackbits(data["seen"], axis=1, count=int(data["num_points"])).astype(bool)
+            views = [
+                ObjectView.from_array(chunk[f].id, row)
+                for f, row in zip(data["frame"], data["views"], strict=True)
+            ]
+            return views, seen
+    except (OSError, KeyError, ValueError, IndexError, zipfile.BadZipFile):
+        return None
