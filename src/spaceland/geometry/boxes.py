@@ -56,7 +56,11 @@ class OrientedBox:
     rotation: Float[np.ndarray, "3 3"]
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.center).all() and np.isfinite(self.size).all() and np.isfinite(self.rotation).all()):
+        if not (
+            np.isfinite(self.center).all()
+            and np.isfinite(self.size).all()
+            and np.isfinite(self.rotation).all()
+        ):
             raise ValueError(f"box has NaN or infinite values: center {self.center}, size {self.size}")
         if (self.size < 0).any():
             raise ValueError(f"box size {self.size} must not be negative")

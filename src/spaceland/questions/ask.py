@@ -1,0 +1,163 @@
+"""Questions of one scene: facts within the ambiguity policy, each worded in every format of its task.
+
+Every task of every scene has its own random stream, derived from (seed, scene id, task): any of them can be made again
+alone, in any process, with the same result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from spaceland.errors import SourceError
+from spaceland.questions.answers import value_to_json
+from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.marks import Mark
+from spaceland.questions.phrasing import Deck, Phrased, phrase
+from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.tasks import TASKS, Task
+from spaceland.scenes.scene import Scene
+from spaceland.visibility import SceneVisibility, scene_visibility
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question about one scene. `frames` are frame ids in the order in which the images are shown."""
+
+    id: str
+    task: str
+    format: str
+    scene: str
+    frames: tuple[str, ...]
+    question: str
+    answer: str
+    options: tuple[str, ...] | None
+    marks: tuple[Mark, ...]
+    facts: dict[str, Any]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Questions of a scene, and what was rejected: {task or "views": {reason: count}}."""
+
+    questions: tuple[Question, ...]
+    rejections: dict[str, dict[str, int]]
+
+
+def ask(
+    scene: Scene,
+    tasks: Sequence[str] | None = None,
+    *,
+    per_scene: int = 20,
+    seed: int = 0,
+    policy: AmbiguityPolicy | None = None,
+    visibility: SceneVisibility | None = None,
+) -> Asked:
+    """Ask about a scene.
+
+    Args:
+        scene: The scene.
+        tasks: Task names; all tasks by default.
+        per_scene: At most so many facts of each task; each becomes one row in each format of its task.
+        seed: Another seed picks other facts, wordings and options.
+        policy: What counts as clear.
+        visibility: Measured already; computed when not given.
+
+    Raises:
+        SourceError: an unknown task name.
+    """
+    names = check_tasks(tasks)
+    views = SceneViews(scene, visibility or scene_visibility(scene), policy or AmbiguityPolicy())
+    questions: list[Question] = []
+    rejections: dict[str, dict[str, int]] = {}
+    for name in names:
+        context = TaskContext(views)
+        questions.extend(_ask_task(context, TASKS[name], per_scene, seed))
+        rejections[name] = dict(sorted(context.rejections.items()))
+    rejections["views"] = dict(sorted(views.rejections.items()))
+    return Asked(tuple(questions), rejections)
+
+
+def check_tasks(tasks: Sequence[str] | None) -> list[str]:
+    """Known task names in their standing order, or an error that names the known ones."""
+    unknown = sorted(set(tasks or ()) - set(TASKS))
+    if unknown:
+        raise SourceError(f"unknown task {', '.join(unknown)}; known tasks are {', '.join(TASKS)}")
+    return [name for name in TASKS if tasks is None or name in tasks]
+
+
+def _ask_task(context: TaskContext, task: Task, per_scene: int, seed: int) -> list[Question]:
+    rng = Random(f"{seed}:{context.scene.id}:{task.name}")
+    letters, verdicts = Deck(4, rng), Deck(2, rng)
+    same_objects: Counter[frozenset[int]] = Counter()
+    questions: list[Question] = []
+    taken: set[str] = set()
+    num_facts = 0
+    if per_scene <= 0:
+        return []
+    for fact in task.propose(context, rng):
+        things = frozenset(fact.objects.values())
+        if things and same_objects[things] >= context.policy.max_same_objects:
+            context.reject("same objects asked about before")
+            continue
+        rows = []
+        for format in task.formats:
+            phrased = phrase(fact, format, task.wording, rng, letters, verdicts)
+            if phrased is None:
+                context.reject(f"no good wrong options ({format})")
+                continue
+            row = _question(context, fact, format, phrased, seed)
+            if row.id in taken:
+                context.reject("duplicate")
+                continue
+            taken.add(row.id)
+            rows.append(row)
+        if rows:
+            same_objects[things] += 1
+            questions.extend(rows)
+            num_facts += 1
+        if num_facts == per_scene:
+            break
+    return questions
+
+
+def _question(context: TaskContext, fact: Fact, format: str, phrased: Phrased, seed: int) -> Question:
+    centers = {
+        role: [round(float(x), 4) + 0.0 for x in context.thing(object_id).center]
+        for role, object_id in fact.objects.items()
+    }
+    facts = {
+        "kind": fact.answer.kind,
+        "value": value_to_json(fact.answer),
+        "unit": getattr(fact.answer, "unit", None),
+        "frames": list(fact.frames),
+        "objects": dict(fact.objects),
+        "labels": dict(fact.labels),
+        "centers_world_m": centers,
+        **{"values": dict(fact.values), "params": dict(fact.params)},
+        "template": phrased.template,
+    }
+    # The id depends on what is asked, not on its wording: one fact gives one row in each format.
+    identity = json.dumps(
+        [context.scene.id, fact.task, format, fact.frames, dict(fact.objects)], ensure_ascii=False
+    )
+    digest = hashlib.blake2b(identity.encode(), digest_size=5).hexdigest()
+    return Question(
+        id=f"{context.scene.id}-{fact.task}-{format}-{digest}",
+        task=fact.task,
+        format=format,
+        scene=context.scene.id,
+        frames=fact.frames,
+        question=phrased.question,
+        answer=phrased.answer,
+        options=phrased.options,
+        marks=fact.marks,
+        facts=facts,
+        seed=seed,
+    )

@@ -1,0 +1,104 @@
+"""Marks: coloured points and boxes that tell the reader of a question which object is meant.
+
+A mark is data; nothing is burnt into stored images. Positions are whole numbers from 0 to 1000 of the image's width and
+height (as in SPAR-7M), sizes are shares of the image width, so marks survive any resize. The colour that a question
+names is the key of `COLORS`, and drawing looks it up there: they cannot differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image, ImageDraw
+
+from spaceland.visibility.types import ObjectView
+
+Color = Literal["red", "blue", "green", "yellow"]
+Shape = Literal["point", "bbox"]
+
+COLORS: dict[str, tuple[int, int, int]] = {
+    "red": (230, 20, 30),
+    "blue": (20, 80, 245),
+    "green": (10, 165, 60),
+    "yellow": (250, 210, 10),
+}
+POINT_SIZE = 0.025
+LINE_SIZE = 0.006
+
+
+@dataclass(frozen=True)
+class Mark:
+    """`xy` is (x, y) of a point or (x1, y1, x2, y2) of a box, 0..1000; `size` is the disc's diameter or line width."""
+
+    color: Color
+    shape: Shape
+    object_id: int
+    image_index: int
+    xy: tuple[int, ...]
+    size: float
+
+    @property
+    def name(self) -> str:
+        """How questions call it: "red point", "blue box"."""
+        return f"{self.color} {'point' if self.shape == 'point' else 'box'}"
+
+    def to_json(self) -> dict[str, Any]:
+        return {**asdict(self), "xy": list(self.xy)}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Mark:
+        return cls(**{**data, "xy": tuple(data["xy"])})
+
+
+def to_thousand(value_px: float, size_px: int) -> int:
+    """Pixel coordinate to the 0..1000 scale. Halves go to the even number, so mirrored positions mirror exactly.
+
+    >>> to_thousand(320.0, 640), to_thousand(1.6, 640), 1000 - to_thousand(640 - 1.6, 640)
+    (500, 2, 2)
+    """
+    return int(np.clip(np.rint(round(1000 * value_px / size_px, 6)), 0, 1000))
+
+
+def box_to_thousand(box_px: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
+    """x0, y0, x1, y1 in pixels to the 0..1000 scale."""
+    x0, y0, x1, y1 = box_px
+    return to_thousand(x0, width), to_thousand(y0, height), to_thousand(x1, width), to_thousand(y1, height)
+
+
+def point_mark(color: Color, view: ObjectView, image_index: int, width: int, height: int) -> Mark:
+    """A disc on a pixel that truly shows the object; on small objects it shrinks to leave a rim of the object visible."""
+    size = float(np.clip(1.5 * view.anchor_clearance_px / width, 0.012, POINT_SIZE))
+    xy = to_thousand(view.anchor_px[0], width), to_thousand(view.anchor_px[1], height)
+    return Mark(color, "point", view.object_id, image_index, xy, round(size, 4))
+
+
+def box_mark(color: Color, view: ObjectView, image_index: int, width: int, height: int) -> Mark:
+    """A box around the visible part of the object."""
+    return Mark(
+        color, "bbox", view.object_id, image_index, box_to_thousand(view.box_px, width, height), LINE_SIZE
+    )
+
+
+def draw_marks(image: UInt8[np.ndarray, "h w 3"], marks: Sequence[Mark]) -> UInt8[np.ndarray, "h w 3"]:
+    """A copy of the image with marks; boxes are drawn around, not over, their area."""
+    height, width = image.shape[:2]
+    canvas = Image.fromarray(image)
+    draw = ImageDraw.Draw(canvas)
+    for mark in marks:
+        color = COLORS[mark.color]
+        if mark.shape == "point":
+            x, y = mark.xy[0] * width / 1000, mark.xy[1] * height / 1000
+            r = max(2.0, mark.size * width / 2)
+            draw.ellipse((x - r - 1, y - r - 1, x + r + 1, y + r + 1), fill=(255, 255, 255))
+            draw.ellipse((x - r, y - r, x + r, y + r), fill=color)
+        else:
+            x0, y0, x1, y1 = (
+                v * s / 1000 for v, s in zip(mark.xy, (width, height, width, height), strict=True)
+            )
+            line = max(2, round(mark.size * width))
+            draw.rectangle((x0 - line, y0 - line, x1 + line, y1 + line), outline=color, width=line)
+    return np.array(canvas)

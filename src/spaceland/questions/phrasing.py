@@ -1,0 +1,173 @@
+"""From a fact to a question in one of four formats.
+
+fill      the answer is typed in: a number, a box, a list of motions
+select    one letter out of A to D
+judge     Yes or No
+sentence  a full sentence
+
+A task brings stems (the question proper), notes (what the numbers refer to) and sentences (worded answers) of its own.
+The tails, which say what kind of reply is wanted, are the same for all tasks. Every wording is picked at random, and
+the template id in each row says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from spaceland.questions.facts import Fact
+from spaceland.questions.language import capitalise
+
+FORMATS = ("fill", "select", "judge", "sentence")
+LETTERS = "ABCD"
+
+NUMBER_TAILS = (
+    "Answer with one number.",
+    "Give a single number and nothing else.",
+    "Reply with just the number.",
+    "One number is enough as an answer.",
+    "Write only the number.",
+    "State the value as a plain number.",
+)
+SELECT_TAILS = (
+    "Answer with the letter of the right option.",
+    "Choose one option and give its letter.",
+    "Reply with A, B, C or D only.",
+    "Which option is right? Give the letter.",
+    "Pick the option that fits and answer with its letter.",
+    "Give the letter of the one correct option.",
+)
+JUDGE_TAILS = (
+    "Answer Yes or No.",
+    "Reply with Yes or No only.",
+    "Is that so? Yes or No.",
+    "Say Yes if it is true and No if it is not.",
+    "Give your verdict as Yes or No.",
+    "A plain Yes or No will do.",
+)
+SENTENCE_TAILS = (
+    "Answer in a full sentence.",
+    "Reply with one or two sentences.",
+    "Put your answer into words.",
+    "Write the answer as a sentence.",
+    "Describe it in a sentence.",
+    "Explain briefly in your own words.",
+)
+
+
+@dataclass(frozen=True)
+class Phrased:
+    """Text of one row. `template` names the wordings that were picked."""
+
+    question: str
+    answer: str
+    options: tuple[str, ...] | None
+    template: str
+
+
+@dataclass(frozen=True)
+class Wording:
+    """The texts of one task. Fields in braces are filled from `fields(fact)`.
+
+    `stems` and `tails` may differ by format (the key), "*" stands for all others. `options(fact, place, rng)` returns the
+    options of a select question with the right one at index `place`, or None when there are no good wrong ones.
+    `statement(fact, truth, rng)` returns extra fields for a judge question that is true or false.
+    """
+
+    fields: Callable[[Fact], Mapping[str, str]]
+    stems: Mapping[str, Sequence[str]]
+    sentences: Sequence[str]
+    notes: Sequence[str] = ("",)
+    tails: Mapping[str, Sequence[str]] | None = None
+    select_notes: Sequence[str] = ("",)
+    options: Callable[[Fact, int, Random], list[str] | None] | None = None
+    statement: Callable[[Fact, bool, Random], Mapping[str, str]] | None = None
+
+
+class Deck:
+    """Deals numbers 0..n-1 in shuffled rounds: after every round each has come up equally often."""
+
+    def __init__(self, size: int, rng: Random) -> None:
+        self._size, self._rng, self._cards = size, rng, list[int]()
+
+    def deal(self) -> int:
+        if not self._cards:
+            self._cards = list(range(self._size))
+            self._rng.shuffle(self._cards)
+        return self._cards.pop()
+
+
+def phrase(
+    fact: Fact, format: str, wording: Wording, rng: Random, letters: Deck, verdicts: Deck
+) -> Phrased | None:
+    """Word a fact in a format; None when a select question has no good wrong options."""
+    fields = dict(wording.fields(fact))
+    options: list[str] | None = None
+    answer = fact.answer.text
+    if format == "select":
+        assert wording.options is not None
+        place = letters.deal()
+        options = wording.options(fact, place, rng)
+        if options is None:
+            return None
+        answer = LETTERS[place]
+    elif format == "judge":
+        assert wording.statement is not None
+        truth = bool(verdicts.deal())
+        fields.update(wording.statement(fact, truth, rng))
+        answer = "Yes" if truth else "No"
+    stems = wording.stems.get(format) or wording.stems["*"]
+    tails = (wording.tails or {}).get(format) or _TAILS[format]
+    stem, note, tail = (rng.randrange(len(texts)) for texts in (stems, wording.notes, tails))
+    template = f"{format}-{stem}.{note}.{tail}"
+    parts = [stems[stem].format(**fields), wording.notes[note].format(**fields)]
+    if format == "select":
+        hint = rng.randrange(len(wording.select_notes))
+        parts.append(wording.select_notes[hint].format(**fields))
+        template += f".{hint}"
+    parts.append(tails[tail])
+    if format == "sentence":
+        sentence = rng.randrange(len(wording.sentences))
+        answer = capitalise(wording.sentences[sentence].format(**fields))
+        template += f".{sentence}"
+    question = " ".join(capitalise(part) for part in parts if part)
+    if options is not None:
+        question += "".join(f"\n{letter}. {text}" for letter, text in zip(LETTERS, options, strict=True))
+    return Phrased(question, answer, tuple(options) if options is not None else None, template)
+
+
+_TAILS: Mapping[str, Sequence[str]] = {
+    "fill": NUMBER_TAILS,
+    "select": SELECT_TAILS,
+    "judge": JUDGE_TAILS,
+    "sentence": SENTENCE_TAILS,
+}
+
+
+def number_options(
+    value: float,
+    place: int,
+    rng: Random,
+    *,
+    decimals: int = 1,
+    low: float = 0.1,
+    ratio: tuple[float, float] = (1.3, 1.7),
+) -> list[str] | None:
+    """Four numbers in ascending order with the right one at index `place`.
+
+    Neighbours differ by a random ratio, so wrong numbers are of the same order as the right one, distinct once rounded,
+    and the right one is the smallest, the largest or in between equally often. None when there is no room below.
+    """
+    step = 10.0**-decimals
+    numbers = [value]
+    for _ in range(place):
+        smaller = min(numbers[0] / rng.uniform(*ratio), numbers[0] - 2 * step)
+        numbers.insert(0, smaller)
+    for _ in range(3 - place):
+        numbers.append(max(numbers[-1] * rng.uniform(*ratio), numbers[-1] + 2 * step))
+    if numbers[0] < low:
+        return None
+    texts = [f"{number:.{decimals}f}" for number in numbers]
+    texts[place] = f"{value:.{decimals}f}"
+    return texts if len(set(texts)) == 4 else None
