@@ -98,7 +98,9 @@ def read_image(path: Path) -> Shaped[np.ndarray, "h w ..."]:
     except FileNotFoundError:
         raise SceneError(f"missing file: {path}") from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise SceneError(f"{path} is not a readable image ({error}); the file may be truncated, copy it again") from error
+        raise SceneError(
+            f"{path} is not a readable image ({error}); the file may be truncated, copy it again"
+        ) from error
 
 
 def encode_jpeg(image: Shaped[np.ndarray, "h w 3"], quality: int = 92) -> bytes:

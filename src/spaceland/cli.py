@@ -1,0 +1,72 @@
+"""The command line. Each verb is a function in `spaceland.commands`; its signature and docstring are its interface.
+
+Only the verb that is called is imported, so `spaceland --help` stays fast.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+from spaceland.errors import SpacelandError
+from spaceland.version import __version__
+
+VERBS = {
+    "demo": "make sample rooms, questions, marked views and scores, and a page that shows them",
+    "check": "say what a source holds, what is missing and what is odd",
+    "generate": "make spatial questions with checked answers from scenes",
+    "verify": "derive every answer of a dataset anew from its scenes",
+    "report": "one HTML page that shows a dataset",
+    "mark": "bird's-eye view and frames with the same object numbers, and a prompt",
+    "score": "score predictions, or a baseline",
+    "save": "write scenes as open scene folders",
+    "doctor": "versions, extras and known traps of this installation",
+}
+_HELP = """usage: spaceland VERB [OPTIONS]
+
+Take vision-language models from flat images into 3D space.
+
+{verbs}
+
+Sources are named kind:location, for example rooms:7, scannet:/data/scans, rgbd:kitchen, folder:out/scenes.
+`spaceland VERB --help` tells the options of a verb. `spaceland demo` is a good start.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code: 0 good, 1 the result is bad, 2 it could not be done."""
+    sys.exit(run(sys.argv[1:] if argv is None else list(argv)))
+
+
+def run(argv: list[str]) -> int:
+    """The exit code of a command line."""
+    if not argv or argv[0] in ("-h", "--help"):
+        print(_HELP.format(verbs="\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())))
+        return 0
+    if argv[0] in ("-V", "--version"):
+        print(f"spaceland {__version__}")
+        return 0
+    verb = argv[0]
+    if verb not in VERBS:
+        import difflib
+
+        close = difflib.get_close_matches(verb, VERBS, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"verbs are {', '.join(VERBS)}"
+        print(f"spaceland: unknown verb '{verb}'; {hint}", file=sys.stderr)
+        return 2
+    import tyro
+
+    command = getattr(importlib.import_module(f"spaceland.commands.{verb}"), verb)
+    try:
+        return int(tyro.cli(command, args=argv[1:], prog=f"spaceland {verb}") or 0)
+    except SpacelandError as error:
+        print(f"spaceland: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("spaceland: stopped; run the same command again to go on", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    main()

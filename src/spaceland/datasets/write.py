@@ -1,0 +1,79 @@
+"""Joins the staging files of all scenes to `rows.jsonl`, `rows.parquet` and `info.json`, in the order of the scenes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from spaceland.datasets.rows import COLUMNS
+from spaceland.datasets.stage import staging_path
+from spaceland.files import atomic_path, write_json
+from spaceland.version import __version__
+
+_GROUP = 5000  # rows held in memory, and in one Parquet row group
+
+
+def write_dataset(out: Path, scene_ids: Sequence[str], config: dict[str, Any], failed: Sequence[str]) -> dict[str, Any]:
+    """Write the three files from finished staging files; returns what is in `info.json`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    strings = pa.list_(pa.string())
+    types = {"images": strings, "options": strings, "seed": pa.int64()}
+    schema = pa.schema([pa.field(name, types.get(name, pa.string())) for name in COLUMNS])
+    counts: dict[str, Counter[str]] = {}
+    letters: Counter[str] = Counter()
+    rejections: dict[str, Counter[str]] = {}
+    scenes: dict[str, Any] = {}
+    digest = hashlib.sha256()
+    waiting: list[dict[str, Any]] = []
+    with (
+        atomic_path(out / "rows.jsonl") as jsonl_path,
+        atomic_path(out / "rows.parquet") as parquet_path,
+        jsonl_path.open("w", encoding="utf-8", newline="\n") as jsonl,
+        pq.ParquetWriter(parquet_path, schema, compression="zstd") as parquet,
+    ):
+        for scene_id in scene_ids:
+            with staging_path(out, scene_id).open(encoding="utf-8") as lines:
+                head = json.loads(next(lines))
+                scenes[head.pop("scene")] = head
+                for task, reasons in head.pop("rejections").items():
+                    rejections.setdefault(task, Counter()).update(reasons)
+                for line in lines:
+                    row = json.loads(line)
+                    jsonl.write(line)
+                    digest.update(line.encode())
+                    counts.setdefault(row["task"], Counter())[row["format"]] += 1
+                    if row["format"] == "select":
+                        letters[row["answer"]] += 1
+                    waiting.append(_parquet_row(row))
+                    if len(waiting) == _GROUP:
+                        parquet.write_table(pa.Table.from_pylist(waiting, schema))
+                        waiting = []
+        if waiting or not counts:
+            parquet.write_table(pa.Table.from_pylist(waiting, schema))
+    info = {
+        "version": __version__,
+        "sources": config["sources"],
+        "rows": sum(sum(c.values()) for c in counts.values()),
+        "rows_sha256": digest.hexdigest(),
+        "tasks": {task: dict(sorted(formats.items())) for task, formats in counts.items()},
+        "letters": dict(sorted(letters.items())),
+        "rejections": {task: dict(c.most_common()) for task, c in rejections.items()},
+        "failed_scenes": list(failed),
+        "columns": COLUMNS,
+        "config": config,
+        "scenes": scenes,
+    }
+    write_json(out / "info.json", info)
+    return info
+
+
+def _parquet_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Nested columns become JSON text: their keys differ by task."""
+    nested = {name: json.dumps(row[name], ensure_ascii=False) for name in ("marks", "facts")}
+    return {**row, **nested}
