@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from spaceland.benchmarks import score_rows as score_rows
     from spaceland.datasets.config import GenerateConfig as GenerateConfig
     from spaceland.datasets.generate import generate as generate
+    from spaceland.datasets.rows import to_row as to_row
     from spaceland.prompts import mark_scene as mark_scene
     from spaceland.questions.ask import ask as ask
     from spaceland.questions.marks import draw_marks as draw_marks
@@ -44,6 +45,7 @@ _HOME = {
     "open_source": "spaceland.scenes.sources",
     "scene_visibility": "spaceland.visibility",
     "score_rows": "spaceland.benchmarks",
+    "to_row": "spaceland.datasets.rows",
     "verify_dataset": "spaceland.verify",
 }
 __all__ = ["__version__", *_HOME]
