@@ -56,11 +56,7 @@ class OrientedBox:
     rotation: Float[np.ndarray, "3 3"]
 
     def __post_init__(self) -> None:
-        if not (
-            np.isfinite(self.center).all()
-            and np.isfinite(self.size).all()
-            and np.isfinite(self.rotation).all()
-        ):
+        if not (np.isfinite(self.center).all() and np.isfinite(self.size).all() and np.isfinite(self.rotation).all()):
             raise ValueError(f"box has NaN or infinite values: center {self.center}, size {self.size}")
         if (self.size < 0).any():
             raise ValueError(f"box size {self.size} must not be negative")
@@ -110,7 +106,7 @@ class OrientedBox:
 
     def contains(self, points: Float[np.ndarray, "*n 3"], margin_m: float = 0.0) -> Bool[np.ndarray, "*n"]:
         """Whether world points lie in the box grown by `margin_m` on every side."""
-        return (np.abs(self.to_box_frame(points)) <= self.size / 2 + margin_m).all(-1)
+        return np.all(np.abs(self.to_box_frame(points)) <= self.size / 2 + margin_m, axis=-1)
 
     def axis_aligned(self) -> AxisAlignedBox:
         """The smallest axis-aligned box around this one."""

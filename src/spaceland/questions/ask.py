@@ -14,8 +14,11 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import numpy as np
+
 from spaceland.errors import SourceError
 from spaceland.questions.answers import value_to_json
+from spaceland.questions.camera import heading_elevation_roll
 from spaceland.questions.facts import Fact, SceneViews, TaskContext
 from spaceland.questions.marks import Mark
 from spaceland.questions.phrasing import Deck, Phrased, phrase
@@ -140,13 +143,13 @@ def _question(context: TaskContext, fact: Fact, format: str, phrased: Phrased, s
         "objects": dict(fact.objects),
         "labels": dict(fact.labels),
         "centers_world_m": centers,
-        **{"values": dict(fact.values), "params": dict(fact.params)},
+        "values": dict(fact.values),
+        "params": dict(fact.params),
+        "cameras": _cameras(context, fact) if len(fact.frames) <= 3 else [],
         "template": phrased.template,
     }
     # The id depends on what is asked, not on its wording: one fact gives one row in each format.
-    identity = json.dumps(
-        [context.scene.id, fact.task, format, fact.frames, dict(fact.objects)], ensure_ascii=False
-    )
+    identity = json.dumps([context.scene.id, fact.task, format, fact.frames, dict(fact.objects)], ensure_ascii=False)
     digest = hashlib.blake2b(identity.encode(), digest_size=5).hexdigest()
     return Question(
         id=f"{context.scene.id}-{fact.task}-{format}-{digest}",
@@ -161,3 +164,16 @@ def _question(context: TaskContext, fact: Fact, format: str, phrased: Phrased, s
         facts=facts,
         seed=seed,
     )
+
+
+def _cameras(context: TaskContext, fact: Fact) -> list[dict[str, float]]:
+    """Where the cameras of single and two-view questions stand, for top views: metres and degrees."""
+    cameras = []
+    for frame_id in fact.frames:
+        frame = context.scene.frames_by_id[frame_id]
+        x, y, z = (round(float(v), 4) + 0.0 for v in frame.T_world_cam[:3, 3])
+        heading, elevation, _ = heading_elevation_roll(frame.T_world_cam)
+        fov = 2 * np.degrees(np.arctan(frame.camera.width / 2 / frame.camera.fx))
+        angles = {"heading_deg": heading, "elevation_deg": elevation, "horizontal_fov_deg": float(fov)}
+        cameras.append({"x": x, "y": y, "z": z, **{name: round(v, 2) + 0.0 for name, v in angles.items()}})
+    return cameras

@@ -39,9 +39,7 @@ def _in_frame(context: TaskContext, frame: Frame, rng: Random) -> Iterator[Fact]
         if pair in asked:
             continue
         asked.add(pair)
-        distance = float(
-            np.linalg.norm(context.thing(a.object_id).center - context.thing(b.object_id).center)
-        )
+        distance = float(np.linalg.norm(context.thing(a.object_id).center - context.thing(b.object_id).center))
         if distance < context.policy.min_distance_m:
             context.reject("centres almost coincide")
             continue

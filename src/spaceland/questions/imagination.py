@@ -119,9 +119,7 @@ def _from_camera(context: TaskContext, frame: Frame, asked: np.ndarray) -> tuple
     """Slots before the move: relative to the camera's axis and height. What the camera sees is in front of it."""
     policy = context.policy
     rotation, origin = frame.T_world_cam[:3, :3], frame.T_world_cam[:3, 3]
-    side = side_of_threshold(
-        float((asked - origin) @ rotation[:, 0]), policy.side_threshold_m, policy.side_margin_m
-    )
+    side = side_of_threshold(float((asked - origin) @ rotation[:, 0]), policy.side_threshold_m, policy.side_margin_m)
     height = side_of_threshold(float((asked - origin)[2]), policy.height_threshold_m, policy.height_margin_m)
     if side is None or height is None:
         context.reject("place before the move too near to a threshold")

@@ -51,7 +51,14 @@ class Mark:
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Mark:
-        return cls(**{**data, "xy": tuple(data["xy"])})
+        return cls(
+            color=data["color"],
+            shape=data["shape"],
+            object_id=int(data["object_id"]),
+            image_index=int(data["image_index"]),
+            xy=tuple(data["xy"]),
+            size=float(data["size"]),
+        )
 
 
 def to_thousand(value_px: float, size_px: int) -> int:
@@ -78,9 +85,7 @@ def point_mark(color: Color, view: ObjectView, image_index: int, width: int, hei
 
 def box_mark(color: Color, view: ObjectView, image_index: int, width: int, height: int) -> Mark:
     """A box around the visible part of the object."""
-    return Mark(
-        color, "bbox", view.object_id, image_index, box_to_thousand(view.box_px, width, height), LINE_SIZE
-    )
+    return Mark(color, "bbox", view.object_id, image_index, box_to_thousand(view.box_px, width, height), LINE_SIZE)
 
 
 def draw_marks(image: UInt8[np.ndarray, "h w 3"], marks: Sequence[Mark]) -> UInt8[np.ndarray, "h w 3"]:
@@ -96,9 +101,7 @@ def draw_marks(image: UInt8[np.ndarray, "h w 3"], marks: Sequence[Mark]) -> UInt
             draw.ellipse((x - r - 1, y - r - 1, x + r + 1, y + r + 1), fill=(255, 255, 255))
             draw.ellipse((x - r, y - r, x + r, y + r), fill=color)
         else:
-            x0, y0, x1, y1 = (
-                v * s / 1000 for v, s in zip(mark.xy, (width, height, width, height), strict=True)
-            )
+            x0, y0, x1, y1 = (v * s / 1000 for v, s in zip(mark.xy, (width, height, width, height), strict=True))
             line = max(2, round(mark.size * width))
             draw.rectangle((x0 - line, y0 - line, x1 + line, y1 + line), outline=color, width=line)
     return np.array(canvas)

@@ -79,18 +79,14 @@ def _iou(a: tuple[int, ...], b: tuple[int, ...]) -> float:
     return shared / (areas - shared) if areas > shared else 0.0
 
 
-def box_options(
-    right: tuple[int, int, int, int], others: list[list[int]], place: int, rng: Random
-) -> list[str] | None:
+def box_options(right: tuple[int, int, int, int], others: list[list[int]], place: int, rng: Random) -> list[str] | None:
     """Four boxes, the right one at index `place`; wrong ones belong to other objects or are the right one moved.
 
     All four differ clearly: no two overlap by more than an IoU of 0.4. Moved boxes keep the right one's size or change it
     a little and stay inside the image.
     """
     chosen: list[tuple[int, ...]] = [right]
-    candidates = [
-        tuple(box) for box in shuffled(others, rng)[:2] if box[2] - box[0] >= 20 and box[3] - box[1] >= 20
-    ]
+    candidates = [tuple(box) for box in shuffled(others, rng)[:2] if box[2] - box[0] >= 20 and box[3] - box[1] >= 20]
     width, height = right[2] - right[0], right[3] - right[1]
     for _ in range(60):
         w = min(980, max(20, round(width * rng.uniform(0.7, 1.4))))

@@ -25,8 +25,7 @@ def view_pairs(context: TaskContext, rng: Random) -> Iterator[tuple[Frame, Frame
     if len(frames) < 2:
         context.reject("fewer than two views")
     candidates = {
-        f: shuffled([s for s in range(len(frames)) if s != f], rng)[:_TRIES_PER_FRAME]
-        for f in range(len(frames))
+        f: shuffled([s for s in range(len(frames)) if s != f], rng)[:_TRIES_PER_FRAME] for f in range(len(frames))
     }
     for attempt in range(_TRIES_PER_FRAME):
         for first in shuffled(candidates, rng):

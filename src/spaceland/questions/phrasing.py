@@ -98,9 +98,7 @@ class Deck:
         return self._cards.pop()
 
 
-def phrase(
-    fact: Fact, format: str, wording: Wording, rng: Random, letters: Deck, verdicts: Deck
-) -> Phrased | None:
+def phrase(fact: Fact, format: str, wording: Wording, rng: Random, letters: Deck, verdicts: Deck) -> Phrased | None:
     """Word a fact in a format; None when a select question has no good wrong options."""
     fields = dict(wording.fields(fact))
     options: list[str] | None = None

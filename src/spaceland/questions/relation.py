@@ -30,9 +30,7 @@ from spaceland.questions.policy import side_of_threshold
 from spaceland.scenes.scene import Frame
 
 OPPOSITE = {
-    a: b
-    for pair in (LEFT_RIGHT, BELOW_ABOVE, FARTHER_CLOSER, ("behind", "front"))
-    for a, b in (pair, pair[::-1])
+    a: b for pair in (LEFT_RIGHT, BELOW_ABOVE, FARTHER_CLOSER, ("behind", "front")) for a, b in (pair, pair[::-1])
 }
 
 
@@ -116,9 +114,7 @@ def relation_options(
     wrong = shuffled(same_shape, rng)[:3]
     if len(wrong) < 3:
         # Only slots whose truth is known to be empty or not are varied, so every such triple is wrong.
-        other = [
-            t for t in product(*[(*axis, "") for axis in axes]) if t != right and t not in wrong and any(t)
-        ]
+        other = [t for t in product(*[(*axis, "") for axis in axes]) if t != right and t not in wrong and any(t)]
         wrong += shuffled(other, rng)[: 3 - len(wrong)]
     texts = [RelationAnswer(tuple(t)).text for t in wrong]  # type: ignore[arg-type]
     texts.insert(place, RelationAnswer(right).text)

@@ -162,7 +162,9 @@ def make_scene(
     for kind, ids in (("frame", [f.id for f in frames]), ("object", [o.id for o in objects])):
         doubled = [str(i) for i, n in Counter(ids).items() if n > 1]
         if doubled:
-            raise SceneError(f"scene {id}: duplicate {kind} ids {', '.join(doubled[:5])}; every {kind} needs its own id")
+            raise SceneError(
+                f"scene {id}: duplicate {kind} ids {', '.join(doubled[:5])}; every {kind} needs its own id"
+            )
     good_frames = []
     for frame in frames:
         problem = pose_problem(frame.T_world_cam)
@@ -193,5 +195,12 @@ def make_scene(
                     "the mesh file may be truncated"
                 )
     return Scene(
-        id, tuple(good_frames), tuple(good_objects), surface, room, geometry, dict(provenance), dict(sorted(counts.items()))
+        id,
+        tuple(good_frames),
+        tuple(good_objects),
+        surface,
+        room,
+        geometry,
+        dict(provenance),
+        dict(sorted(counts.items())),
     )

@@ -78,7 +78,9 @@ def open_source(spec: str) -> Source:
     if not kind:
         path = Path(location)
         if not path.exists():
-            raise SourceError(f"'{location}' does not exist; give a path or kind:location with a kind of {', '.join(KINDS)}")
+            raise SourceError(
+                f"'{location}' does not exist; give a path or kind:location with a kind of {', '.join(KINDS)}"
+            )
         candidates = [name for name in KINDS if importlib.import_module(KINDS[name]).recognise(path)]
         if not candidates:
             raise SourceError(
@@ -86,9 +88,28 @@ def open_source(spec: str) -> Source:
                 f"say what it is, for example scannet:{location}, and see docs/sources.md for the layouts"
             )
         if len(candidates) > 1:
-            raise SourceError(f"'{location}' could be {' or '.join(candidates)}; say which, for example {candidates[0]}:{location}")
+            raise SourceError(
+                f"'{location}' could be {' or '.join(candidates)}; say which, for example {candidates[0]}:{location}"
+            )
         kind = candidates[0]
     return importlib.import_module(KINDS[kind]).open_source(location, options)
+
+
+def open_scene(spec: str, scene_id: str | None = None) -> Scene:
+    """Open one scene; `scene_id` may be left out when the source holds a single one.
+
+    Raises:
+        SourceError: no such scene, or several to choose from.
+    """
+    source = open_source(spec)
+    ids = source.ids()
+    if scene_id is None and len(ids) == 1:
+        scene_id = ids[0]
+    if scene_id is None or scene_id not in ids:
+        shown = ", ".join(ids[:8]) + (", ..." if len(ids) > 8 else "")
+        wanted = f"no scene '{scene_id}' in '{spec}'" if scene_id else f"'{spec}' holds {len(ids)} scenes"
+        raise SourceError(f"{wanted}; choose one of: {shown or 'none'}")
+    return source.open(scene_id)
 
 
 def check_options(kind: str, options: dict[str, str], known: Sequence[str]) -> None:
@@ -109,6 +130,8 @@ def iterate_scenes(specs: Sequence[str]) -> Iterator[tuple[str, str, Source]]:
         source = open_source(spec)
         for scene_id in source.ids():
             if scene_id in seen:
-                raise SourceError(f"scene id '{scene_id}' is in both '{seen[scene_id]}' and '{spec}'; give each scene once")
+                raise SourceError(
+                    f"scene id '{scene_id}' is in both '{seen[scene_id]}' and '{spec}'; give each scene once"
+                )
             seen[scene_id] = spec
             yield spec, scene_id, source

@@ -14,19 +14,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int
-from scipy import ndimage
+from jaxtyping import Float, Int, Shaped
 
 from spaceland.errors import SceneError
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.raycast import RayCaster
-from spaceland.geometry.transforms import invert_rigid, transform_points
-from spaceland.scenes.scene import NO_OBJECT, Frame, Scene
-from spaceland.visibility.samples import densify, point_radii
+from spaceland.scenes.scene import NO_OBJECT, Frame, Scene, Surface
+from spaceland.visibility.labels import LabelGrid
+from spaceland.visibility.samples import point_radii
+from spaceland.visibility.splat import splat
 from spaceland.visibility.types import VisibilityConfig
-
-_MAX_CELLS = 12_000_000
-_NEAR_M = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,55 +35,45 @@ class FrameMaps:
     object_ids: Int[np.ndarray, "h w"]
 
 
-class LabelGrid:
-    """Names the object whose surface is nearest to a world point: a dense grid, looked up in constant time."""
+@dataclass(frozen=True, eq=False)
+class Resampling:
+    """Which pixel of an image each map pixel takes (the nearest), when both cameras share one pose.
 
-    def __init__(self, scene: Scene, voxel_m: float) -> None:
-        points, ids = _labelled_points(scene, voxel_m)
-        low, high = points.min(0) - 0.2, points.max(0) + 0.2
-        while np.prod((high - low) / voxel_m) > _MAX_CELLS:
-            voxel_m *= 1.25
-        self._low, self._voxel_m = low, voxel_m
-        shape = tuple(np.ceil((high - low) / voxel_m).astype(int))
-        cells = tuple(((points - low) / voxel_m).astype(int).T)
-        seeds = np.full(shape, np.iinfo(np.int32).min, dtype=np.int32)
-        seeds[cells] = ids  # objects come after structure, so they win a shared cell
-        empty = seeds == np.iinfo(np.int32).min
-        distance, nearest = ndimage.distance_transform_edt(empty, return_indices=True)
-        self._ids = seeds[tuple(nearest)]
-        self._distance_m = (distance * voxel_m).astype(np.float32)
+    `rows` [h] and `columns` [w] in the image, clipped into it; `good_rows` and `good_columns` tell where that was not
+    needed. `x` [w] and `y` [h] are the ray directions (z = 1) of the image pixels that are taken, which may differ
+    from those of the map pixels by half an image pixel.
+    """
 
-    def lookup(self, points: Float[np.ndarray, "n 3"]) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-        """Id of the nearest surface and its distance in metres; far outside the scene: `NO_OBJECT`, infinite."""
-        cells = np.floor((points - self._low) / self._voxel_m).astype(np.int32)
-        inside = ((cells >= 0) & (cells < self._ids.shape)).all(1)
-        cells = np.where(inside[:, None], cells, 0)
-        flat = (cells[:, 0] * self._ids.shape[1] + cells[:, 1]) * self._ids.shape[2] + cells[:, 2]
-        ids = np.where(inside, self._ids.ravel()[flat], NO_OBJECT)
-        return ids, np.where(inside, self._distance_m.ravel()[flat], np.inf)
+    rows: Int[np.ndarray, "h"]
+    columns: Int[np.ndarray, "w"]
+    good_rows: Shaped[np.ndarray, "h"]
+    good_columns: Shaped[np.ndarray, "w"]
+    x: Float[np.ndarray, "w"]
+    y: Float[np.ndarray, "h"]
 
+    @classmethod
+    def between(cls, image: PinholeCamera, target: PinholeCamera) -> Resampling:
+        """From the pixels of `image` to those of `target`."""
+        u = (np.arange(target.width) + 0.5 - target.cx) / target.fx * image.fx + image.cx
+        v = (np.arange(target.height) + 0.5 - target.cy) / target.fy * image.fy + image.cy
+        # A pixel centre that falls exactly on a border between two pixels must not depend on rounding noise.
+        column, row = np.floor(u + 1e-6).astype(np.int64), np.floor(v + 1e-6).astype(np.int64)
+        good_u, good_v = (column >= 0) & (column < image.width), (row >= 0) & (row < image.height)
+        return cls(
+            np.clip(row, 0, image.height - 1),
+            np.clip(column, 0, image.width - 1),
+            good_v,
+            good_u,
+            ((column + 0.5 - image.cx) / image.fx).astype(np.float32),
+            ((row + 0.5 - image.cy) / image.fy).astype(np.float32),
+        )
 
-def _labelled_points(scene: Scene, spacing_m: float) -> tuple[np.ndarray, np.ndarray]:
-    """Structure points first, then the points of every object."""
-    parts: list[np.ndarray] = []
-    ids: list[np.ndarray] = []
-    surface = scene.surface
-    if surface is not None and len(surface.vertices):
-        structure, faces = surface.vertices, surface.faces
-        if surface.object_ids is not None and faces is None:
-            structure = structure[surface.object_ids == NO_OBJECT]
-        elif surface.object_ids is not None and faces is not None:
-            faces = faces[(surface.object_ids[faces] == NO_OBJECT).all(1)]
-            used = np.unique(faces)
-            structure, faces = structure[used], np.searchsorted(used, faces)
-        parts.append(densify(structure, faces, 2 * spacing_m))
-        ids.append(np.full(len(parts[-1]), NO_OBJECT, dtype=np.int32))
-    for thing in scene.objects:
-        parts.append(densify(thing.points, thing.faces, spacing_m))
-        ids.append(np.full(len(parts[-1]), thing.id, dtype=np.int32))
-    if not parts:
-        raise SceneError(f"scene {scene.id} has neither surface nor objects; there is nothing to see")
-    return np.concatenate(parts), np.concatenate(ids)
+    def take(self, image: Shaped[np.ndarray, "hi wi"], outside: float) -> Shaped[np.ndarray, "h w"]:
+        """The image at the map's pixels; `outside` where it does not reach."""
+        picked = image[self.rows[:, None], self.columns[None]]
+        if not (self.good_rows.all() and self.good_columns.all()):
+            picked[~(self.good_rows[:, None] & self.good_columns[None])] = outside
+        return picked
 
 
 class MapMaker:
@@ -94,6 +81,7 @@ class MapMaker:
 
     def __init__(self, scene: Scene, config: VisibilityConfig) -> None:
         self._scene, self._config = scene, config
+        self._resamplings: dict[tuple[PinholeCamera, PinholeCamera], Resampling] = {}
 
     @cached_property
     def _grid(self) -> LabelGrid:
@@ -101,56 +89,83 @@ class MapMaker:
 
     @cached_property
     def _caster(self) -> RayCaster:
-        surface = self._scene.surface
-        assert surface is not None and surface.faces is not None
+        surface = self._surface
+        assert surface.faces is not None
         return RayCaster(surface.vertices, surface.faces)
 
     @cached_property
-    def _radii(self) -> np.ndarray:
+    def _radii(self) -> Float[np.ndarray, "n"]:
+        return point_radii(self._surface.vertices)
+
+    @property
+    def _surface(self) -> Surface:
         assert self._scene.surface is not None
-        return point_radii(self._scene.surface.vertices)
+        return self._scene.surface
+
+    @cached_property
+    def _owners(self) -> Int[np.ndarray, "k1"]:
+        """Owner of each face (of each vertex when there are no faces), then `NO_OBJECT` for index -1."""
+        surface = self._surface
+        assert surface.object_ids is not None
+        owners = surface.object_ids
+        if surface.faces is not None and len(surface.faces):
+            a, b, c = owners[surface.faces].T
+            owners = np.where(b == c, b, a)  # what two of the three corners say
+        return np.append(owners, NO_OBJECT).astype(np.int32)
 
     def maps(self, frame: Frame) -> FrameMaps:
         """Maps of one frame at the configured size.
 
         Raises:
-            SceneError: the frame has no depth and the scene no surface.
+            SceneError: the frame has no depth and the scene no surface, or an image is broken.
         """
         camera = self._config.map_camera(frame.camera)
         if frame.object_ids is not None:
-            ids = frame.object_ids()
-            ids = _resample(ids, camera.scaled(ids.shape[1], ids.shape[0]), camera, NO_OBJECT).astype(
-                np.int32
-            )
-            depth = (
-                self._depth(frame, camera) if frame.depth is not None else self._rendered(frame, camera).depth
-            )
-            return FrameMaps(camera, depth, ids)
+            ids = np.asarray(frame.object_ids())
+            sampling = self._resampling(frame.camera.scaled(ids.shape[1], ids.shape[0]), camera)
+            depth = self._sensor(frame, camera)[0] if frame.depth is not None else self._rendered(frame, camera).depth
+            return FrameMaps(camera, depth, sampling.take(ids, NO_OBJECT).astype(np.int32))
         if frame.depth is not None:
-            depth = self._depth(frame, camera)
-            return FrameMaps(camera, depth, self._label(frame, camera, depth))
+            depth, sampling = self._sensor(frame, camera)
+            return FrameMaps(camera, depth, self._label(frame, depth, sampling))
         return self._rendered(frame, camera)
 
-    def _depth(self, frame: Frame, camera: PinholeCamera) -> np.ndarray:
+    def _resampling(self, image: PinholeCamera, target: PinholeCamera) -> Resampling:
+        key = image, target
+        if key not in self._resamplings:
+            if len(self._resamplings) > 16:  # a camera of its own for every frame: do not keep them all
+                self._resamplings.clear()
+            self._resamplings[key] = Resampling.between(image, target)
+        return self._resamplings[key]
+
+    def _sensor(self, frame: Frame, camera: PinholeCamera) -> tuple[np.ndarray, Resampling]:
         """Sensor depth as seen through the map's pixel centres; both cameras share the pose."""
         assert frame.depth is not None
         depth = np.asarray(frame.depth(), dtype=np.float32)
         source = (frame.depth_camera or frame.camera).scaled(depth.shape[1], depth.shape[0])
-        sampled = _resample(depth, source, camera, 0.0)
-        return np.where(np.isfinite(sampled) & (sampled > 0), sampled, 0.0).astype(np.float32)
+        sampling = self._resampling(source, camera)
+        sampled = sampling.take(depth, 0.0)
+        sampled[~((sampled > 0) & (sampled < np.inf))] = 0.0
+        return sampled, sampling
 
-    def _label(self, frame: Frame, camera: PinholeCamera, depth: np.ndarray) -> np.ndarray:
+    def _label(self, frame: Frame, depth: np.ndarray, sampling: Resampling) -> Int[np.ndarray, "h w"]:
+        """Object nearest to the world point of each pixel, where it is within the tolerance."""
         ids = np.full(depth.shape, NO_OBJECT, dtype=np.int32)
-        if not self._scene.objects:
+        known = np.flatnonzero(depth)
+        if len(self._scene.objects) == 0 or len(known) == 0:
             return ids
-        known = depth > 0
-        z = depth[known].astype(np.float32)
-        local = camera.pixel_rays().astype(np.float32)[known] * z[:, None]
-        world = local @ frame.T_world_cam[:3, :3].T.astype(np.float32) + frame.T_world_cam[:3, 3].astype(
-            np.float32
-        )
-        found, distance = self._grid.lookup(world)
-        ids[known] = np.where(distance <= self._config.tolerance_at(z), found, NO_OBJECT)
+        z = depth.ravel()[known]
+        # Straight to grid cells: cell = (R @ ray * z + t - low) / voxel, one coordinate after the other.
+        scale = 1 / self._grid.voxel_m
+        R = (frame.T_world_cam[:3, :3] * scale).astype(np.float32)
+        t = ((frame.T_world_cam[:3, 3] - self._grid.low) * scale).astype(np.float32)
+        cells = []
+        for axis in range(3):
+            ray = (sampling.x * R[axis, 0] + R[axis, 2])[None, :] + (sampling.y * R[axis, 1])[:, None]
+            cells.append(ray.ravel()[known] * z + t[axis])
+        found, distance = self._grid.lookup(*cells)
+        found[distance > self._config.tolerance_at(z)] = NO_OBJECT
+        ids.ravel()[known] = found
         return ids
 
     def _rendered(self, frame: Frame, camera: PinholeCamera) -> FrameMaps:
@@ -162,59 +177,9 @@ class MapMaker:
             )
         if surface.faces is not None and len(surface.faces):
             hits = self._caster.cast_camera(camera, frame.T_world_cam)
-            depth = hits.distance
-            if surface.object_ids is None:
-                return FrameMaps(camera, depth, self._label(frame, camera, depth))
-            face_ids = surface.object_ids[surface.faces[:, 0]]
-            ids = np.where(hits.face >= 0, face_ids[hits.face], NO_OBJECT).astype(np.int32)
-            return FrameMaps(camera, depth, ids)
-        depth, point = splat(surface.vertices, self._radii, camera, frame.T_world_cam)
+            depth, index = hits.distance, hits.face
+        else:
+            depth, index = splat(surface.vertices, self._radii, camera, frame.T_world_cam)
         if surface.object_ids is None:
-            return FrameMaps(camera, depth, self._label(frame, camera, depth))
-        ids = np.where(point >= 0, surface.object_ids[point], NO_OBJECT).astype(np.int32)
-        return FrameMaps(camera, depth, ids)
-
-
-def _resample(image: np.ndarray, source: PinholeCamera, target: PinholeCamera, outside: float) -> np.ndarray:
-    """Nearest pixel of `image` (seen by `source`) at the pixel centres of `target`, same pose for both."""
-    u = (np.arange(target.width) + 0.5 - target.cx) / target.fx * source.fx + source.cx
-    v = (np.arange(target.height) + 0.5 - target.cy) / target.fy * source.fy + source.cy
-    # A pixel centre that falls exactly on a border between two pixels must not depend on rounding noise.
-    column, row = np.floor(u + 1e-6).astype(int), np.floor(v + 1e-6).astype(int)
-    good_u, good_v = (column >= 0) & (column < image.shape[1]), (row >= 0) & (row < image.shape[0])
-    picked = image[np.clip(row, 0, image.shape[0] - 1)[:, None], np.clip(column, 0, image.shape[1] - 1)[None]]
-    return np.where(good_v[:, None] & good_u[None], picked, outside)
-
-
-def splat(
-    points: Float[np.ndarray, "n 3"],
-    radii_m: Float[np.ndarray, "n"],
-    camera: PinholeCamera,
-    T_world_cam: Float[np.ndarray, "4 4"],
-) -> tuple[Float[np.ndarray, "h w"], Int[np.ndarray, "h w"]]:
-    """Depth (0: none) and index of the nearest point (-1: none) when each point is a disc that faces the camera."""
-    pixels, z = camera.project(transform_points(invert_rigid(T_world_cam), points))
-    radius_px = radii_m * camera.fx / np.where(z > _NEAR_M, z, np.inf)
-    near = (z > _NEAR_M) & (z < 100)
-    margin = np.where(near, radius_px, 0)[:, None]
-    seen = near & ((pixels > -margin) & (pixels < np.array([camera.width, camera.height]) + margin)).all(1)
-    index = np.flatnonzero(seen)
-    column, row = np.floor(pixels[index]).astype(np.int64).T
-    reach = np.clip(np.round(radius_px[index]), 0, 40).astype(np.int64)
-    # One integer orders by depth (0.1 mm steps) and then by index, so the result does not depend on drawing order.
-    key = (z[index] * 1e4).astype(np.int64) << 32 | index
-    empty = np.iinfo(np.int64).max
-    buffer = np.full(camera.width * camera.height, empty)
-    for r in np.unique(reach):
-        of_radius = reach == r
-        for dy in range(-r, r + 1):
-            half = int(np.sqrt(r * r - dy * dy))
-            y = row[of_radius] + dy
-            for dx in range(-half, half + 1):
-                x = column[of_radius] + dx
-                ok = (x >= 0) & (x < camera.width) & (y >= 0) & (y < camera.height)
-                np.minimum.at(buffer, y[ok] * camera.width + x[ok], key[of_radius][ok])
-    found = buffer != empty
-    depth = np.where(found, (buffer >> 32) / 1e4, 0.0).astype(np.float32).reshape(camera.height, camera.width)
-    point = np.where(found, buffer & 0xFFFFFFFF, -1).astype(np.int32).reshape(camera.height, camera.width)
-    return depth, point
+            return FrameMaps(camera, depth, self._label(frame, depth, self._resampling(camera, camera)))
+        return FrameMaps(camera, depth, self._owners[index])

@@ -1,9 +1,9 @@
 """Turns the maps of one frame into object views.
 
 The visible part (area, box, anchor) is read off the id map. How much is missing needs the whole object: its sample
-points are projected without limits into small cells, the nearest points of each cell stand for the side that faces the
-camera, and each cell is in the image or not, hidden or not. Shares compare cells with cells, so that the size of a cell
-cancels out.
+points are projected without limits into small cells. The occupied cells stand for the whole projection, and each counts
+by the share of its points that are inside the image, hidden or visible. Shares compare cells with cells, so that the
+size of a cell cancels out.
 """
 
 from __future__ import annotations
@@ -11,40 +11,56 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
-from scipy import ndimage
+from jaxtyping import Bool, Float, Int
 
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.transforms import invert_rigid, transform_points
-from spaceland.scenes.scene import NO_OBJECT, Frame, Scene
+from spaceland.scenes.scene import Frame, Scene
 from spaceland.visibility.maps import FrameMaps
-from spaceland.visibility.samples import object_samples
+from spaceland.visibility.parts import label_map, visible_parts
+from spaceland.visibility.samples import NUM_LEVELS, object_samples, split_surface
 from spaceland.visibility.types import ObjectView, VisibilityConfig
 
 _NEAR_M = 0.05
 _REACH = 3.0  # points farther than this many image widths from the image are drawn at that distance
+_MIN_CELL_PX = 1.5
+_MAX_CELLS_ACROSS = 160
 
 
 @dataclass(frozen=True, eq=False)
 class ObjectSamples:
-    """Sample points of all objects in one array; those of object k are `points[start[k]:start[k + 1]]`."""
+    """Sample points of all objects in one array, counted from `origin` (so that float32 is enough).
+
+    Those of object k at level l are `points[start[k]:start[k] + counts[k, l]]`, `spacing_m[k] * 2**l` apart.
+    """
 
     ids: Int[np.ndarray, "k"]
-    points: Float[np.ndarray, "n 3"]
-    start: Int[np.ndarray, "k1"]
-    spacing_m: Float[np.ndarray, "k"]
     centers: Float[np.ndarray, "k 3"]
+    radius_m: Float[np.ndarray, "k"]
+    origin: Float[np.ndarray, "3"]
+    points: Float[np.ndarray, "n 3"]
+    start: Int[np.ndarray, "k"]
+    counts: Int[np.ndarray, "k l"]
+    spacing_m: Float[np.ndarray, "k"]
 
     @classmethod
     def of_scene(cls, scene: Scene) -> ObjectSamples:
         """Samples of every object of a scene."""
-        samples = [object_samples(thing) for thing in scene.objects]
+        owned = split_surface(scene).owned
+        samples = [object_samples(thing, owned.get(thing.id)) for thing in scene.objects]
+        centers = np.array([thing.center for thing in scene.objects]).reshape(-1, 3)
+        origin = centers.mean(0) if len(centers) else np.zeros(3)
+        reach = [np.linalg.norm(p - c, axis=1).max() for (p, _, _), c in zip(samples, centers, strict=True)]
+        counts = np.array([n for _, n, _ in samples], dtype=np.int64).reshape(-1, NUM_LEVELS)
         return cls(
-            np.array([thing.id for thing in scene.objects], dtype=np.int64),
-            np.concatenate([p for p, _ in samples] or [np.zeros((0, 3))]).astype(np.float32),
-            np.cumsum([0] + [len(p) for p, _ in samples]),
-            np.array([s for _, s in samples]),
-            np.array([thing.center for thing in scene.objects]).reshape(-1, 3),
+            ids=np.array([thing.id for thing in scene.objects], dtype=np.int64),
+            centers=centers,
+            radius_m=np.array(reach),
+            origin=origin,
+            points=np.concatenate([np.zeros((0, 3)), *(p - origin for p, _, _ in samples)]).astype(np.float32),
+            start=np.concatenate([[0], np.cumsum(counts[:, 0])])[:-1].astype(np.int64),
+            counts=counts,
+            spacing_m=np.array([s for _, _, s in samples]),
         )
 
 
@@ -52,40 +68,34 @@ def measure_frame(
     frame: Frame, maps: FrameMaps, samples: ObjectSamples, config: VisibilityConfig
 ) -> list[ObjectView]:
     """Views of all objects of which the frame sees at least `config.min_visible_px`, by object id."""
-    camera = maps.camera
-    scale = np.array([frame.camera.width / camera.width, frame.camera.height / camera.height])
-    parts = _visible_parts(maps.object_ids, samples.ids)
-    parts = {k: part for k, part in parts.items() if part.area * scale.prod() >= config.min_visible_px}
+    sx, sy = frame.camera.width / maps.camera.width, frame.camera.height / maps.camera.height
+    labels = label_map(maps.object_ids, samples.ids)
+    parts = visible_parts(labels, maps.depth, config.min_visible_px / (sx * sy))
     if not parts:
         return []
-    chosen = np.array(sorted(parts, key=lambda k: samples.ids[k]))
-    shares = _shares(frame, maps, samples, chosen, config)
-    T_cam_world = invert_rigid(frame.T_world_cam)
-    centers_cam = transform_points(T_cam_world, samples.centers[chosen])
+    chosen = np.array(sorted((label - 1 for label in parts), key=lambda k: samples.ids[k]))
+    shares = _shares(frame.T_world_cam, maps, labels, samples, chosen, config)
+    centers_cam = transform_points(invert_rigid(frame.T_world_cam), samples.centers[chosen])
     center_px, center_depth = frame.camera.project(centers_cam)
     views = []
-    for row, k in enumerate(chosen):
-        part = parts[k]
-        visible, truncated, occluded = shares[row]
+    for row, k in enumerate(chosen.tolist()):
+        part = parts[k + 1]
         row0, column0, row1, column1 = part.box
         ay, ax = part.anchor
+        anchor_depth = float(maps.depth[ay, ax])
+        visible, truncated, occluded = shares[row].tolist()
         views.append(
             ObjectView(
                 frame_id=frame.id,
                 object_id=int(samples.ids[k]),
-                visible_px=float(part.area * scale.prod()),
-                visible_fraction=float(visible),
-                truncated=float(truncated),
-                occluded=float(occluded),
-                box_px=(
-                    float(column0 * scale[0]),
-                    float(row0 * scale[1]),
-                    float(column1 * scale[0]),
-                    float(row1 * scale[1]),
-                ),
-                anchor_px=(float((ax + 0.5) * scale[0]), float((ay + 0.5) * scale[1])),
-                anchor_clearance_px=float(part.clearance * scale[0]),
-                anchor_depth_m=float(maps.depth[ay, ax]),
+                visible_px=part.area * sx * sy,
+                visible_fraction=visible,
+                truncated=truncated,
+                occluded=occluded,
+                box_px=(column0 * sx, row0 * sy, column1 * sx, row1 * sy),
+                anchor_px=((ax + 0.5) * sx, (ay + 0.5) * sy),
+                anchor_clearance_px=part.clearance * min(sx, sy),
+                anchor_depth_m=anchor_depth if anchor_depth > 0 else float("nan"),
                 center_px=(float(center_px[row, 0]), float(center_px[row, 1])),
                 center_depth_m=float(center_depth[row]) if center_depth[row] > 0 else float("nan"),
             )
@@ -93,117 +103,135 @@ def measure_frame(
     return views
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Visible part in map pixels: area, box (row0, column0, row1, column1; ends exclusive), anchor (row, column)."""
-
-    area: int
-    box: tuple[int, int, int, int]
-    anchor: tuple[int, int]
-    clearance: float
-
-
-def _visible_parts(object_ids: np.ndarray, ids: np.ndarray) -> dict[int, _Part]:
-    """Visible part of each object in the id map, keyed by its index in `ids`."""
-    if len(ids) == 0:
-        return {}
-    order = np.argsort(ids)
-    position = np.searchsorted(ids[order], object_ids)
-    position = np.minimum(position, len(ids) - 1)
-    known = (object_ids != NO_OBJECT) & (ids[order][position] == object_ids)
-    labels = np.where(known, order[position] + 1, 0)
-    # A pixel is inside when its four neighbours show the same object; the image border ends every object.
-    padded = np.pad(labels, 1, constant_values=-1)
-    same = labels == padded[:-2, 1:-1]
-    for neighbour in (padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:]):
-        same &= labels == neighbour
-    same &= labels > 0
-    parts: dict[int, _Part] = {}
-    for k, area in enumerate(ndimage.find_objects(labels)):
-        if area is None:
-            continue
-        mask = labels[area] == k + 1
-        depth_inside = ndimage.distance_transform_edt(np.pad(mask & same[area], 1))[1:-1, 1:-1]
-        deepest = np.argwhere(mask & (depth_inside >= depth_inside[mask].max() - 1e-6))
-        # Of equally deep pixels the one nearest to their middle: no corner of the picture is preferred.
-        offset = ((deepest - deepest.mean(0)) ** 2).sum(1)
-        anchor = deepest[int(np.argmin(offset))]
-        rows, columns = area
-        parts[k] = _Part(
-            int(mask.sum()),
-            (rows.start, columns.start, rows.stop, columns.stop),
-            (int(rows.start + anchor[0]), int(columns.start + anchor[1])),
-            float(depth_inside.max()) + 0.5,
-        )
-    return parts
-
-
 def _shares(
-    frame: Frame, maps: FrameMaps, samples: ObjectSamples, chosen: np.ndarray, config: VisibilityConfig
+    T_world_cam: Float[np.ndarray, "4 4"],
+    maps: FrameMaps,
+    labels: Int[np.ndarray, "h w"],
+    samples: ObjectSamples,
+    chosen: Int[np.ndarray, "c"],
+    config: VisibilityConfig,
 ) -> Float[np.ndarray, "c 3"]:
     """Visible fraction, truncated share and occluded share of the chosen objects."""
-    camera = maps.camera
-    lengths = samples.start[chosen + 1] - samples.start[chosen]
-    which = np.repeat(np.arange(len(chosen)), lengths)
-    index = np.concatenate([np.arange(samples.start[k], samples.start[k + 1]) for k in chosen])
-    T_cam_world = invert_rigid(frame.T_world_cam).astype(np.float32)
-    points_cam = transform_points(T_cam_world, samples.points[index])
-    z = points_cam[:, 2]
-    ahead = z > _NEAR_M
-    behind = np.bincount(which[~ahead], minlength=len(chosen)) / np.maximum(lengths, 1)
-    which, points_cam, z = which[ahead], points_cam[ahead], z[ahead]
-    pixels, _ = camera.project(points_cam)
-    size = np.array([camera.width, camera.height], dtype=np.float32)
-    pixels = np.clip(pixels, -_REACH * size, (1 + _REACH) * size)
-
-    # Cells wide enough that neighbouring samples of an unbroken surface leave no empty cell between them.
-    nearest = np.full(len(chosen), np.inf)
-    np.minimum.at(nearest, which, z)
-    cell_px = np.maximum(1.5, 1.25 * samples.spacing_m[chosen] * camera.fx / nearest)
-    cells = np.floor(pixels / cell_px[which, None]).astype(np.int64)
-    low = np.full((len(chosen), 2), np.iinfo(np.int64).max)
-    high = np.full((len(chosen), 2), np.iinfo(np.int64).min)
-    np.minimum.at(low, which, cells)
-    np.maximum.at(high, which, cells)
-    extent = np.where(high >= low, high - low + 1, 0)
-    offset = np.concatenate([[0], np.cumsum(extent.prod(1))])
-    local = cells - low[which]
-    flat = offset[which] + local[:, 1] * extent[which, 0] + local[:, 0]
-    front = np.full(int(offset[-1]), np.inf, dtype=np.float32)
-    np.minimum.at(front, flat, z)
-    on_front = z <= front[flat] + config.tolerance_m
-    which, z, pixels, flat = which[on_front], z[on_front], pixels[on_front], flat[on_front]
-
-    inside = camera.contains(pixels)
-    column, row = np.where(inside[:, None], pixels, 0).astype(np.int64).T
-    depth = maps.depth[row, column]
-    mine = samples.ids[chosen][which]
-    padded = np.pad(maps.object_ids, 1, constant_values=NO_OBJECT)
-    near_mine = np.zeros(len(which), dtype=bool)
-    for dy in range(3):
-        for dx in range(3):
-            near_mine |= padded[row + dy, column + dx] == mine
-    hidden = (
-        inside & (depth > 0) & (depth < z - config.tolerance_at(z)) & (maps.object_ids[row, column] != mine)
+    camera, num = maps.camera, len(chosen)
+    R = T_world_cam[:3, :3].T
+    centers_z = (samples.centers[chosen] - T_world_cam[:3, 3]) @ R[2]
+    level = _levels(samples, chosen, centers_z, camera)
+    counts = samples.counts[chosen, level]
+    points = np.concatenate(
+        [samples.points[a : a + n] for a, n in zip(samples.start[chosen], counts, strict=True)]
     )
-    visible = inside & ~hidden & near_mine
+    which = np.repeat(np.arange(num), counts)
+    local = points @ R.T.astype(np.float32) + (R @ (samples.origin - T_world_cam[:3, 3])).astype(np.float32)
+    z = local[:, 2]
+    ahead = z > _NEAR_M
+    ahead_counts = np.bincount(which, weights=ahead, minlength=num).astype(np.int64)
+    if not ahead.all():
+        which, local, z = which[ahead], local[ahead], z[ahead]
+    u = local[:, 0] / z * np.float32(camera.fx) + np.float32(camera.cx)
+    v = local[:, 1] / z * np.float32(camera.fy) + np.float32(camera.cy)
+    spacing_px = samples.spacing_m[chosen] * 2.0**level * max(camera.fx, camera.fy)
+    cell, num_cells = _cells(u, v, z, which, ahead_counts, spacing_px, camera)
+    # Every point counts by one over the number of points in its cell: sums over an object then count cells.
+    weight = 1.0 / np.bincount(cell, minlength=num_cells)[cell]
 
-    points_in_cell = np.maximum(np.bincount(flat, minlength=len(front)), 1)
-    cell_owner = np.repeat(np.arange(len(chosen)), extent.prod(1))
-    total = np.bincount(cell_owner[np.isfinite(front)], minlength=len(chosen))
+    inside = (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
+    visible = np.zeros(len(z), dtype=bool)
+    hidden = np.zeros(len(z), dtype=bool)
+    index = np.flatnonzero(inside)
+    visible[index], hidden[index] = _seen_and_hidden(u[index], v[index], z[index], which[index], maps, labels, chosen, config)
 
-    def cell_sum(mask: np.ndarray) -> np.ndarray:
-        share = np.bincount(flat, weights=mask, minlength=len(front)) / points_in_cell
-        return np.bincount(cell_owner, weights=share, minlength=len(chosen))
+    def cells_of(mask: Bool[np.ndarray, "n"]) -> Float[np.ndarray, "c"]:
+        return np.bincount(which[mask], weights=weight[mask], minlength=num)
 
-    in_image, is_visible, is_hidden = cell_sum(inside), cell_sum(visible), cell_sum(hidden)
-    whole = np.maximum(total, 1e-9)
-    ahead_share = 1 - behind
+    in_image, is_visible, is_hidden = cells_of(inside), cells_of(visible), cells_of(hidden)
+    whole = np.maximum(np.bincount(which, weights=weight, minlength=num), 1e-9)
+    ahead_share = ahead_counts / np.maximum(counts, 1)
     return np.stack(
         [
             is_visible / whole * ahead_share,
             1 - in_image / whole * ahead_share,
-            np.where(in_image > 0, is_hidden / np.maximum(in_image, 1e-9), 0.0),
+            is_hidden / np.maximum(in_image, 1e-9),
         ],
         -1,
     )
+
+
+def _levels(
+    samples: ObjectSamples, chosen: np.ndarray, centers_z: np.ndarray, camera: PinholeCamera
+) -> Int[np.ndarray, "c"]:
+    """The coarsest level whose points are still no wider apart than a cell, at the object's nearest point."""
+    nearest = np.maximum(centers_z - samples.radius_m[chosen], _NEAR_M)
+    spacing_px = samples.spacing_m[chosen] * max(camera.fx, camera.fy) / nearest
+    return np.clip(np.floor(np.log2(_MIN_CELL_PX / 1.25 / spacing_px)), 0, NUM_LEVELS - 1).astype(np.int64)
+
+
+def _cells(
+    u: np.ndarray,
+    v: np.ndarray,
+    z: np.ndarray,
+    which: Int[np.ndarray, "n"],
+    counts: Int[np.ndarray, "c"],
+    spacing_px: Float[np.ndarray, "c"],
+    camera: PinholeCamera,
+) -> tuple[Int[np.ndarray, "n"], int]:
+    """Number of the cell of each point, and how many cells there are; every object has its own.
+
+    Cells are wide enough that neighbouring samples of an unbroken surface leave no empty cell between them.
+    `spacing_px` is the distance of samples in pixels at a depth of one metre; points are sorted by `which`.
+    """
+    bounds = np.concatenate([[0], np.cumsum(counts)])
+    used = np.flatnonzero(counts)
+    first = bounds[used]
+    if len(used) == 0:
+        return np.zeros(0, dtype=np.int64), 0
+    cell_px = np.ones(len(counts))
+    low, span = np.zeros((len(counts), 2)), np.zeros((len(counts), 2))
+    cell_px[used] = 1.25 * spacing_px[used] / np.minimum.reduceat(z, first)
+    axes = []
+    for axis, (values, size) in enumerate(((u, camera.width), (v, camera.height))):
+        clipped = np.clip(values, -_REACH * size, (1 + _REACH) * size)
+        low[used, axis] = np.minimum.reduceat(clipped, first)
+        span[used, axis] = np.maximum.reduceat(clipped, first) - low[used, axis]
+        axes.append(clipped)
+    cell_px = np.maximum(np.maximum(cell_px, _MIN_CELL_PX), span.max(1) / _MAX_CELLS_ACROSS)
+    extent = (span / cell_px[:, None]).astype(np.int64) + 2
+    offset = np.concatenate([[0], np.cumsum(extent.prod(1))])
+    inverse = (1 / cell_px).astype(np.float32)[which]
+    column = ((axes[0] - low[:, 0].astype(np.float32)[which]) * inverse).astype(np.int64)
+    row = ((axes[1] - low[:, 1].astype(np.float32)[which]) * inverse).astype(np.int64)
+    return offset[which] + row * extent[which, 0] + column, int(offset[-1])
+
+
+def _seen_and_hidden(
+    u: np.ndarray,
+    v: np.ndarray,
+    z: np.ndarray,
+    which: np.ndarray,
+    maps: FrameMaps,
+    labels: np.ndarray,
+    chosen: np.ndarray,
+    config: VisibilityConfig,
+) -> tuple[Bool[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
+    """Which points inside the image show, and which are behind something; where no depth is known, neither."""
+    width = maps.camera.width
+    pixel = v.astype(np.int64) * width + u.astype(np.int64)
+    mine = (chosen + 1).astype(labels.dtype)[which]
+    seen = labels.ravel()[pixel] == mine
+    rest = np.flatnonzero(~seen)
+    pixel, mine, z = pixel[rest], mine[rest], z[rest]
+    depth = maps.depth.ravel()[pixel]
+    tolerance = config.tolerance_at(z)
+    behind = (depth > 0) & (depth < z - tolerance)
+    # The outline of an object rounds to pixels one way or the other: a point on it may show in the pixel beside.
+    padded = np.pad(labels, 1)
+    beside = (pixel // width + 1) * (width + 2) + pixel % width + 1
+    near = np.zeros(len(rest), dtype=bool)
+    for dy in (-1, 0, 1):
+        for dx in (-1, 0, 1):
+            near |= padded.ravel()[beside + dy * (width + 2) + dx] == mine
+    # Things that lie flat on the object hide it without standing out from it by more than the tolerance.
+    covered = (labels.ravel()[pixel] > 0) & (depth > 0) & (depth < z + tolerance) & ~near
+    hidden = np.zeros(len(seen), dtype=bool)
+    hidden[rest] = behind | covered
+    seen[rest] = near & ~behind
+    return seen, hidden

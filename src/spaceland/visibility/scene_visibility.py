@@ -153,8 +153,7 @@ def _load(path: Path, chunk: Sequence[Frame]) -> tuple[list[ObjectView], Bool[np
         with np.load(path, allow_pickle=False) as data:
             seen = np.unpackbits(data["seen"], axis=1, count=int(data["num_points"])).astype(bool)
             views = [
-                ObjectView.from_array(chunk[f].id, row)
-                for f, row in zip(data["frame"], data["views"], strict=True)
+                ObjectView.from_array(chunk[f].id, row) for f, row in zip(data["frame"], data["views"], strict=True)
             ]
             return views, seen
     except (OSError, KeyError, ValueError, IndexError, zipfile.BadZipFile):

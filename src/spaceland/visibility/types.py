@@ -25,7 +25,7 @@ class VisibilityConfig:
     tolerance_per_m: float = 0.015
     voxel_m: float = 0.03
     """Cell of the grid that names the object nearest to a sensor depth pixel; larger in very large scenes."""
-    num_overlap_points: int = 2048
+    num_overlap_points: int = 4096
     """Surface points on which frame overlap is counted."""
     min_visible_px: float = 16.0
     """Views with fewer visible pixels (of the colour image) are not kept."""

@@ -1,0 +1,202 @@
+"""The room without its ceiling: what a bird's-eye view may look at.
+
+The ceiling is found without labels, as a height above which everything that belongs to no object goes. The lowest of
+these heights counts:
+
+- given:   `ceiling_height_m` above the floor, if set; the other rules are then not asked;
+- cameras: 0.1 m above the 98th percentile of the camera heights, but at least 1.9 m above the floor. What lies above
+           every camera was only ever seen from below, so its top is not known anyway;
+- layer:   0.05 m below the lowest horizontal layer, 0.15 m thick and at least 1.9 m above the floor, that covers 15 % of
+           the room and has 0.5 m of free space under it (a wall has not);
+- room:    0.1 m below the room's known height, when nothing else speaks.
+
+Walls are cut at that height too, which from above does not show: they are thin lines at any height. An annotated object
+stays whole (a wardrobe may be taller than the cut) unless it hangs above the cut (a ceiling lamp).
+
+    cameras at 1.3 to 1.7 m, ceiling at 2.5 m -> max(1.7 + 0.1, 1.9) = 1.9 m by cameras, 2.4 m by layer: cut at 1.9 m
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy.spatial import cKDTree
+
+from spaceland.errors import SceneError
+from spaceland.scenes.scene import NO_OBJECT, Scene, Surface
+from spaceland.visibility.samples import densify
+
+ROOM_LABELS = ("wall", "floor", "ceiling", "ceil", "room", "remove", "split", "unlabeled", "unannotated")
+"""Labels that are the room itself (or say that there is nothing): never marked, and cut like everything unnamed."""
+
+_HEAD_ROOM_M = 1.9
+_CELL_M = 0.1
+_LEVEL_M = 0.05
+_THICK_LEVELS, _CLEAR_LEVELS, _MAX_LEVELS = 3, 10, 200
+_LAYER_SHARE = 0.15
+_EXACT_M = 1e-3
+_NEAR_M = 0.03
+
+
+@dataclass(frozen=True)
+class CeilingCut:
+    """World height in metres above which unnamed surface is left out (None: nowhere), and which rule chose it."""
+
+    z_m: float | None
+    rule: str
+    floor_z_m: float
+
+    @property
+    def limit_m(self) -> float:
+        """The height as a number to compare with; infinite where nothing is cut."""
+        return np.inf if self.z_m is None else self.z_m
+
+
+@dataclass(frozen=True, eq=False)
+class OpenRoom:
+    """The surface that is left: vertices [n, 3] in world metres, colours [n, 3], triangles or None, owner [n].
+
+    `structure` [n] tells which vertices belong to the room and not to an object. `cut_xy` [k, 2, 2] are the lines
+    (world x, y) along which a plane just below the cut crosses the structure: the walls of a floor plan.
+    `hanging` names the objects left out because they hang above the cut.
+    """
+
+    surface: Surface
+    structure: Bool[np.ndarray, "n"]
+    cut: CeilingCut
+    cut_xy: Float[np.ndarray, "k 2 2"]
+    hanging: tuple[int, ...]
+
+
+def open_room(
+    scene: Scene,
+    surface: Surface,
+    *,
+    ceiling_height_m: float | None = None,
+    room_labels: Collection[str] = ROOM_LABELS,
+) -> OpenRoom:
+    """Take the ceiling off a surface.
+
+    Raises:
+        SceneError: nothing is left below the cut.
+    """
+    owner = surface_owners(scene, surface)
+    room_ids = [thing.id for thing in scene.objects if thing.label in room_labels]
+    structure = (owner == NO_OBJECT) | np.isin(owner, room_ids)
+    cut = ceiling_cut(scene, surface, structure, ceiling_height_m)
+    bottoms = {
+        thing.id: float(thing.aabb.minimum[2]) for thing in scene.objects if thing.label not in room_labels
+    }
+    hanging = tuple(sorted(k for k, bottom_m in bottoms.items() if bottom_m >= cut.limit_m - 0.05))
+    ceilings = [thing.id for thing in scene.objects if thing.label in ("ceiling", "ceil")]
+    gone = np.isin(owner, [*hanging, *ceilings])
+    z = surface.vertices[:, 2]
+    if surface.faces is None or len(surface.faces) == 0:
+        keep = ~gone & ~(structure & (z > cut.limit_m))
+        vertices, faces, cut_xy = surface.vertices[keep], None, np.zeros((0, 2, 2))
+    else:
+        keep = np.ones(len(z), dtype=bool)
+        corners = surface.faces
+        high = structure[corners].all(1) & (z[corners].mean(1) > cut.limit_m)
+        faces = corners[~high & ~gone[corners].all(1)]
+        vertices = surface.vertices
+        walls = corners[structure[corners].all(1) & ~gone[corners].any(1)]
+        level = min(cut.limit_m, cut.floor_z_m + _HEAD_ROOM_M) - 0.0137  # off round heights, where edges lie
+        cut_xy = slice_triangles(vertices[walls], level)
+    if len(vertices) == 0 or (faces is not None and len(faces) == 0):
+        raise SceneError(
+            f"scene {scene.id}: nothing is left below the ceiling cut at z = {cut.z_m} m ({cut.rule}); "
+            "give a larger --ceiling-height-m"
+        )
+    colors = None if surface.colors is None else surface.colors[keep]
+    return OpenRoom(Surface(vertices, colors, faces, owner[keep]), structure[keep], cut, cut_xy, hanging)
+
+
+def surface_owners(scene: Scene, surface: Surface) -> Int[np.ndarray, "n"]:
+    """Object id of each vertex; a surface that does not say asks the nearest object point, at most 3 cm away."""
+    if surface.object_ids is not None:
+        known = np.isin(surface.object_ids, list(scene.objects_by_id))
+        return np.where(known, surface.object_ids, NO_OBJECT).astype(np.int32)
+    owner = np.full(len(surface.vertices), NO_OBJECT, dtype=np.int32)
+    if not scene.objects or len(owner) == 0:
+        return owner
+    points = np.concatenate([thing.points for thing in scene.objects])
+    ids = np.repeat([thing.id for thing in scene.objects], [len(thing.points) for thing in scene.objects])
+    distance, index = cKDTree(points).query(surface.vertices, distance_upper_bound=_NEAR_M)
+    # Objects whose points are vertices of this very surface are taken exactly, so that they grow no fringe.
+    exact = set(np.unique(ids[index[distance <= _EXACT_M]]).tolist())
+    near = np.isfinite(distance)
+    found = ids[np.minimum(index, len(ids) - 1)]
+    loose = ~np.isin(found, list(exact))
+    owned = near & ((distance <= _EXACT_M) | loose)
+    owner[owned] = found[owned]
+    return owner
+
+
+def ceiling_cut(
+    scene: Scene, surface: Surface, structure: Bool[np.ndarray, "n"], ceiling_height_m: float | None = None
+) -> CeilingCut:
+    """The height of the cut by the rules at the top of this file."""
+    floor_z = scene.room.floor_z_m if scene.room else float(np.percentile(surface.vertices[:, 2], 2))
+    if ceiling_height_m is not None:
+        return CeilingCut(floor_z + ceiling_height_m, "given", floor_z)
+    candidates: list[tuple[float, str]] = []
+    if scene.frames:
+        heights = [frame.T_world_cam[2, 3] for frame in scene.frames]
+        candidates.append(
+            (max(float(np.percentile(heights, 98)) + 0.1, floor_z + _HEAD_ROOM_M), "cameras")
+        )
+    layer = _lowest_layer(surface, structure, floor_z + _HEAD_ROOM_M)
+    if layer is not None:
+        candidates.append((layer - 0.05, "layer"))
+    if not candidates and scene.room and scene.room.height_m:
+        candidates.append((floor_z + scene.room.height_m - 0.1, "room"))
+    z_m, rule = min(candidates, default=(np.inf, "none"))
+    if float(surface.vertices[:, 2].max()) <= z_m:
+        return CeilingCut(None, "none", floor_z)
+    return CeilingCut(float(z_m), rule, floor_z)
+
+
+def _lowest_layer(surface: Surface, structure: Bool[np.ndarray, "n"], above_m: float) -> float | None:
+    """Bottom of the lowest horizontal layer above a height that covers 15 % of the room, or None."""
+    faces = surface.faces
+    if faces is not None and len(faces):
+        points, _ = densify(surface.vertices, faces[structure[faces].all(1)], _CELL_M)
+    else:
+        points = surface.vertices[structure]
+    if len(points) == 0:
+        return None
+    x, y = np.floor(points[:, :2] / _CELL_M).astype(np.int64).T
+    _, column = np.unique((x - x.min()) * (int(np.ptp(y)) + 1) + (y - y.min()), return_inverse=True)
+    num_columns = int(column.max()) + 1
+    level = np.floor((points[:, 2] - above_m) / _LEVEL_M).astype(np.int64) + _CLEAR_LEVELS
+    use = (level >= 0) & (level < _MAX_LEVELS)
+    occupied = np.zeros((num_columns, _MAX_LEVELS), dtype=bool)
+    occupied[column[use], level[use]] = True
+    sums = np.pad(np.cumsum(occupied, axis=1), ((0, 0), (1, 0)))
+    first = np.arange(_CLEAR_LEVELS, _MAX_LEVELS - _THICK_LEVELS)
+    layer = sums[:, first + _THICK_LEVELS] > sums[:, first]
+    # Walls fill their column from below; a ceiling has free space under it.
+    free_below = sums[:, first] == sums[:, first - _CLEAR_LEVELS]
+    found = np.flatnonzero((layer & free_below).sum(0) >= _LAYER_SHARE * num_columns)
+    return None if len(found) == 0 else above_m + _LEVEL_M * float(found[0])
+
+
+def slice_triangles(triangles: Float[np.ndarray, "m 3 3"], z_m: float) -> Float[np.ndarray, "k 2 2"]:
+    """Where triangles (corners in metres) cross the plane at height `z_m`: line segments in world x, y."""
+    above = triangles[:, :, 2] > z_m
+    crossing = above.any(1) & ~above.all(1)
+    triangles, above = triangles[crossing], above[crossing]
+    # One corner is alone on its side; both segment ends lie on the edges that leave it.
+    lonely = np.where(above.sum(1) == 1, np.argmax(above, 1), np.argmin(above, 1))
+    rows = np.arange(len(triangles))
+    apex = triangles[rows, lonely]
+    ends = []
+    for step in (1, 2):
+        other = triangles[rows, (lonely + step) % 3]
+        share = (z_m - apex[:, 2]) / (other[:, 2] - apex[:, 2])
+        ends.append(apex[:, :2] + share[:, None] * (other[:, :2] - apex[:, :2]))
+    return np.stack(ends, 1) if len(triangles) else np.zeros((0, 2, 2))

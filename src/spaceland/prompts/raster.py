@@ -1,0 +1,201 @@
+"""Colour, height and owner in every pixel, looking straight down on a surface. No graphics card, no OpenGL.
+
+Triangles: one parallel ray for each pixel centre (Embree); pixels beside an edge get 3 x 3 rays, whose colours are
+averaged, so edges are smooth and flat areas cheap. Points: each is a disc as wide as its neighbours are far; of the discs
+that cover a pixel those within 5 cm of the highest are blended by distance, and small gaps between points are closed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy import ndimage
+
+from spaceland.geometry.raycast import RayCaster
+from spaceland.prompts.bevmap import BevMap
+from spaceland.scenes.scene import NO_OBJECT, Surface
+from spaceland.visibility.samples import point_radii
+
+_BLEND_M = 0.05
+_MAX_REACH_PX = 40
+_SUBPIXELS = 3
+_EDGE_HEIGHT_M = 0.02
+_EDGE_COLOR = 24.0
+_CHUNK_RAYS = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class TopLayers:
+    """What is seen from above: `color` float32 [h, w, 3] 0..255 over white, `height_m` float32 [h, w] world z (NaN:
+    nothing there), `object_ids` int32 [h, w] (`NO_OBJECT`: room or nothing)."""
+
+    color: Float[np.ndarray, "h w 3"]
+    height_m: Float[np.ndarray, "h w"]
+    object_ids: Int[np.ndarray, "h w"]
+
+
+def render_top(surface: Surface, bev_map: BevMap, width: int, height: int) -> TopLayers:
+    """Render a surface whose `object_ids` are set; where it has no colours they are made from height."""
+    assert surface.object_ids is not None
+    colors = height_colors(surface.vertices) if surface.colors is None else surface.colors
+    if surface.faces is None or len(surface.faces) == 0:
+        return _render_points(surface, colors, bev_map, width, height)
+    return _render_triangles(surface, colors, bev_map, width, height)
+
+
+def height_colors(vertices: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
+    """A quiet tint for surfaces without colours: blue grey at the bottom, sand at the top."""
+    low, high = np.percentile(vertices[:, 2], [2, 98])
+    share = np.clip((vertices[:, 2:] - low) / max(high - low, 1e-6), 0, 1)
+    return (1 - share) * np.array([150.0, 164.0, 178.0]) + share * np.array([226.0, 206.0, 170.0])
+
+
+def _render_triangles(
+    surface: Surface, colors: np.ndarray, bev_map: BevMap, width: int, height: int
+) -> TopLayers:
+    assert surface.faces is not None and surface.object_ids is not None
+    painter = _TrianglePainter(surface, colors)
+    u, v = np.arange(width) + 0.5, np.arange(height) + 0.5
+    color = np.empty((height * width, 3), dtype=np.float32)
+    z = np.empty(height * width, dtype=np.float32)
+    face = np.empty(height * width, dtype=np.int32)
+    rows = max(1, _CHUNK_RAYS // width)
+    for start in range(0, height, rows):
+        part = slice(start * width, min(start + rows, height) * width)
+        pixels = np.stack(np.meshgrid(u, v[start : start + rows]), -1).reshape(-1, 2)
+        color[part], z[part], face[part] = painter.paint(bev_map.pixel_to_world(pixels))
+    corners = surface.object_ids[surface.faces]
+    owner = np.where(corners[:, 1] == corners[:, 2], corners[:, 1], corners[:, 0])
+    ids = np.where(face >= 0, owner[face], NO_OBJECT).astype(np.int32).reshape(height, width)
+    color, z = color.reshape(height, width, 3), z.reshape(height, width)
+    row, column = np.nonzero(_edges(color, z, ids))
+    steps = (np.arange(_SUBPIXELS) + 0.5) / _SUBPIXELS
+    offsets = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
+    for start in range(0, len(row), _CHUNK_RAYS // len(offsets)):
+        part = slice(start, start + _CHUNK_RAYS // len(offsets))
+        pixels = np.stack([column[part], row[part]], -1)[:, None] + offsets
+        fine, _, _ = painter.paint(bev_map.pixel_to_world(pixels).reshape(-1, 2))
+        color[row[part], column[part]] = fine.reshape(-1, len(offsets), 3).mean(1)
+    return TopLayers(color, z, ids)
+
+
+class _TrianglePainter:
+    """Shoots rays down; inside a triangle colour is linear in x and y, so its three planes are worked out once."""
+
+    def __init__(self, surface: Surface, colors: np.ndarray) -> None:
+        assert surface.faces is not None
+        self._caster = RayCaster(surface.vertices, surface.faces)
+        self._top_m = float(surface.vertices[:, 2].max()) + 1.0
+        corners = surface.vertices[surface.faces]
+        values = np.asarray(colors, dtype=np.float64)[surface.faces]
+        self._middle = corners[..., :2].mean(1).astype(np.float32)
+        self._mean = values.mean(1).astype(np.float32)
+        self._low, self._high = values.min(1).astype(np.float32), values.max(1).astype(np.float32)
+        edges, steps = corners[:, 1:, :2] - corners[:, :1, :2], values[:, 1:] - values[:, :1]
+        det = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
+        flat = np.abs(det) > 1e-12  # an upright triangle is a line from above and keeps its mean colour
+        safe = np.where(flat, det, 1.0)[:, None]
+        slope_x = (steps[:, 0] * edges[:, 1, 1:2] - steps[:, 1] * edges[:, 0, 1:2]) / safe
+        slope_y = (steps[:, 1] * edges[:, 0, 0:1] - steps[:, 0] * edges[:, 1, 0:1]) / safe
+        self._slopes = (np.stack([slope_x, slope_y], 1) * flat[:, None, None]).astype(np.float32)
+
+    def paint(self, xy: Float[np.ndarray, "n 2"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Colour [n, 3] (white: nothing), height [n] in metres (NaN: nothing) and face [n] (-1) at world places."""
+        origins = np.concatenate([xy, np.full((len(xy), 1), self._top_m)], 1)
+        hits = self._caster.cast(origins, np.broadcast_to(np.array([0.0, 0.0, -1.0]), origins.shape))
+        color = np.full((len(xy), 3), 255.0, dtype=np.float32)
+        z = np.full(len(xy), np.nan, dtype=np.float32)
+        hit = np.flatnonzero(hits.face >= 0)
+        face = hits.face[hit]
+        z[hit] = self._top_m - hits.distance[hit]
+        offset = xy[hit].astype(np.float32) - self._middle[face]
+        painted = self._mean[face] + np.einsum("nd,ndc->nc", offset, self._slopes[face])
+        color[hit] = np.clip(painted, self._low[face], self._high[face])
+        return color, z, hits.face
+
+
+def _edges(color: np.ndarray, z: np.ndarray, ids: np.ndarray) -> Bool[np.ndarray, "h w"]:
+    """Pixels that differ from their right or lower neighbour in height, owner or colour, and these neighbours."""
+    empty = np.isnan(z)
+    ground = np.where(empty, np.float32(-1e6), z)
+    grey = color.sum(2) / 3
+    edges = np.zeros(z.shape, dtype=bool)
+    for axis in (0, 1):
+        before = (slice(None),) * axis + (slice(None, -1),)
+        after = (slice(None),) * axis + (slice(1, None),)
+        differs = np.abs(ground[after] - ground[before]) > _EDGE_HEIGHT_M
+        differs |= ids[after] != ids[before]
+        differs |= np.abs(grey[after] - grey[before]) > _EDGE_COLOR
+        edges[before] |= differs
+        edges[after] |= differs
+    return edges
+
+
+def _render_points(
+    surface: Surface, colors: np.ndarray, bev_map: BevMap, width: int, height: int
+) -> TopLayers:
+    assert surface.object_ids is not None
+    radius_px = point_radii(surface.vertices) / bev_map.metres_per_px
+    place = bev_map.world_to_pixel(surface.vertices)
+    z = surface.vertices[:, 2].astype(np.float32)
+    discs = list(_disc_offsets(place, np.maximum(radius_px, 0.75), width, height))
+    top = np.full(height * width, -np.inf, dtype=np.float32)
+    for index, flat, _ in discs:
+        np.maximum.at(top, flat, z[index])
+    total = np.zeros(height * width)
+    blend = np.zeros((height * width, 3))
+    best = np.zeros(height * width)
+    ids = np.full(height * width, NO_OBJECT, dtype=np.int32)
+    for index, flat, weight in discs:
+        near = z[index] >= top[flat] - _BLEND_M
+        index, flat, weight = index[near], flat[near], weight[near]
+        total += np.bincount(flat, weight, minlength=len(total))
+        for c in range(3):
+            blend[:, c] += np.bincount(flat, weight * colors[index, c], minlength=len(total))
+        np.maximum.at(best, flat, weight)
+    for index, flat, weight in discs:  # the nearest disc centre names the pixel
+        mine = (z[index] >= top[flat] - _BLEND_M) & (weight >= best[flat])
+        ids[flat[mine]] = surface.object_ids[index[mine]]
+    seen = total > 0
+    color = np.where(seen[:, None], blend / np.maximum(total, 1e-12)[:, None], 255.0).reshape(height, width, 3)
+    layers = TopLayers(
+        color.astype(np.float32),
+        np.where(seen, top, np.nan).astype(np.float32).reshape(height, width),
+        ids.reshape(height, width),
+    )
+    return _close_gaps(layers, 2.0 * float(np.median(radius_px)))
+
+
+def _disc_offsets(place: np.ndarray, radius_px: np.ndarray, width: int, height: int):  # noqa: ANN202
+    """Yield (point index, flat pixel, weight) for every step of the discs around all points."""
+    column, row = np.floor(place).astype(np.int64).T
+    reach = np.clip(np.ceil(radius_px - 0.5), 0, _MAX_REACH_PX).astype(np.int64)
+    largest = int(reach.max(initial=0))
+    for dy in range(-largest, largest + 1):
+        for dx in range(-largest, largest + 1):
+            index = np.flatnonzero(reach >= max(abs(dx), abs(dy)))
+            x, y = column[index] + dx, row[index] + dy
+            square = (x + 0.5 - place[index, 0]) ** 2 + (y + 0.5 - place[index, 1]) ** 2
+            limit = np.maximum(radius_px[index], 0.75) ** 2
+            ok = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (square <= limit)
+            index = index[ok]
+            if len(index):
+                yield index, y[ok] * width + x[ok], np.exp(-2.5 * square[ok] / limit[ok]) + 1e-4
+
+
+def _close_gaps(layers: TopLayers, reach_px: float) -> TopLayers:
+    """Fill gaps narrower than twice the reach between seen pixels from the nearest of them; wider ones stay white."""
+    seen = ~np.isnan(layers.height_m)
+    if seen.all() or not seen.any():
+        return layers
+    pad = int(np.ceil(reach_px)) + 1
+    grown = ndimage.distance_transform_edt(np.pad(~seen, pad, constant_values=True)) <= reach_px
+    closed = ndimage.distance_transform_edt(grown)[pad:-pad, pad:-pad] > reach_px
+    row, column = ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True)
+    fill = closed & ~seen
+    color, height_m, ids = layers.color.copy(), layers.height_m.copy(), layers.object_ids.copy()
+    source = row[fill], column[fill]
+    color[fill], height_m[fill], ids[fill] = color[source], height_m[source], ids[source]
+    return TopLayers(color, height_m, ids)

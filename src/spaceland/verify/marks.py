@@ -1,0 +1,111 @@
+"""Marks, boxes and evidence pixels against the picture.
+
+A mark must be the one that the question names (by colour, on the right object) and must lie where the object is seen.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from spaceland.scenes.scene import Frame, Scene
+from spaceland.verify import text
+from spaceland.verify.evidence import Evidence
+from spaceland.verify.rows import Row, Wrong, reals, shown, whole
+
+NO_DEPTH = "no depth to test whether a marked place is hidden"
+NO_INNER = "no depth or too few points to test the least extent of a box"
+
+
+def check_marks(row: Row, scene: Scene, evidence: Evidence, skipped: Counter[str]) -> None:
+    """Raise `Wrong` for a mark, answer box or evidence pixel that the picture does not bear out.
+
+    What cannot be tested is counted in `skipped`.
+    """
+    frames = [scene.frames_by_id[frame_id] for frame_id in row.frames]
+    _check_names(row)
+    for mark in row.marks:
+        frame, thing = frames[mark.image_index], scene.objects_by_id[mark.object_id]
+        if mark.shape == "point":
+            _check_point(frame, mark.object_id, mark.xy, scene, evidence, skipped, f"{mark.color} point")
+        else:
+            _check_box(frame, thing.id, mark.xy, scene, evidence, skipped, f"{mark.color} box")
+    if row.task == "position_matching":
+        box = reals(row.value, "facts.value", 4)
+        _check_box(frames[1], row.objects["red"], box, scene, evidence, skipped, "answer box")
+    if row.task == "obj_count":
+        _check_seen_at(row, scene, evidence, skipped)
+
+
+def _check_names(row: Row) -> None:
+    rules = row.rules
+    colors = [mark.color for mark in row.marks]
+    if sorted(colors) != sorted(rules.roles):
+        raise Wrong(f"marks have the colours {shown(colors)}, expected {', '.join(rules.roles) or 'no marks'}")
+    for mark in row.marks:
+        if mark.shape != rules.mark_shape:
+            raise Wrong(f"{mark.color} mark is a {mark.shape}, expected a {rules.mark_shape}")
+        if mark.image_index != 0:
+            raise Wrong(f"{mark.color} mark is on image {mark.image_index}, expected the first one")
+        if mark.object_id != row.objects[mark.color]:
+            raise Wrong(f"{mark.color} mark is on object {mark.object_id}, the fact is about {row.objects[mark.color]}")
+    named = text.colors_hidden(text.hide_mentions(text.stem_of(row), row))
+    if sorted(named) != sorted(colors):
+        raise Wrong(f"the question names {shown(named)} with their labels, the marks are {shown(colors)}")
+
+
+def _check_point(
+    frame: Frame,
+    object_id: int,
+    xy: tuple[int, ...],
+    scene: Scene,
+    evidence: Evidence,
+    skipped: Counter[str],
+    name: str,
+) -> None:
+    thing = scene.objects_by_id[object_id]
+    shows = evidence.shows(frame, thing, xy)
+    if shows is None:
+        skipped[NO_DEPTH] += 1
+    elif not shows:
+        raise Wrong(f"{name} at {list(xy)} of frame {frame.id} does not show object {object_id} ({shown(thing.label)})")
+
+
+def _check_box(
+    frame: Frame,
+    object_id: int,
+    box: Sequence[float],
+    scene: Scene,
+    evidence: Evidence,
+    skipped: Counter[str],
+    name: str,
+) -> None:
+    bounds = evidence.bounds(frame, scene.objects_by_id[object_id])
+    if bounds is None:
+        raise Wrong(f"{name}: frame {frame.id} does not see object {object_id}")
+    outer = bounds.outer
+    if box[0] < outer[0] or box[1] < outer[1] or box[2] > outer[2] or box[3] > outer[3]:
+        raise Wrong(f"{name} {_ints(box)} reaches beyond what is seen of object {object_id}, {_ints(outer)}")
+    inner = bounds.inner
+    if inner is None:
+        skipped[NO_INNER] += 1
+    elif box[0] > inner[0] or box[1] > inner[1] or box[2] < inner[2] or box[3] < inner[3]:
+        raise Wrong(f"{name} {_ints(box)} leaves out what is seen of object {object_id}, {_ints(inner)}")
+
+
+def _ints(box: Iterable[float]) -> list[int]:
+    return [round(float(v)) for v in box]
+
+
+def _check_seen_at(row: Row, scene: Scene, evidence: Evidence, skipped: Counter[str]) -> None:
+    """Every counted object has a pixel in one of the frames."""
+    seen_at = row.values.get("seen_at")
+    if not isinstance(seen_at, dict) or sorted(seen_at) != sorted(str(k) for k in row.objects.values()):
+        raise Wrong("facts.values.seen_at does not name exactly the counted objects")
+    for key, place in seen_at.items():
+        if not isinstance(place, list) or len(place) != 3 or place[0] not in row.frames:
+            raise Wrong(f"facts.values.seen_at of object {key} is {shown(place)}, expected frame, x and y")
+        xy = whole(place[1], "seen_at x"), whole(place[2], "seen_at y")
+        if not (0 <= xy[0] <= 1000 and 0 <= xy[1] <= 1000):
+            raise Wrong(f"seen_at of object {key} is {list(xy)}, outside 0..1000")
+        _check_point(scene.frames_by_id[place[0]], int(key), xy, scene, evidence, skipped, "evidence pixel")

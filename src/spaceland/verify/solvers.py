@@ -1,0 +1,178 @@
+"""The eight tasks worked out from their definitions: scene poses and boxes in, plain numbers and words out.
+
+Every function is a few lines of school geometry in float64. World: metres, z up. Camera: x right, y down, z forward. An
+object's place is the centre of its oriented box.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import Float
+
+from spaceland.geometry.transforms import invert_rigid, transform_points
+from spaceland.scenes.scene import Frame, Room, Scene
+from spaceland.verify.rows import Wrong
+
+EPSILON = 1e-6
+"""Slack for floating point wherever a number meets a limit."""
+
+Vector = Float[np.ndarray, "3"]
+
+
+def in_camera(frame: Frame, point_world: Vector) -> Vector:
+    """A world point in the camera axes of a frame."""
+    pose = np.asarray(frame.T_world_cam, dtype=np.float64)
+    return transform_points(invert_rigid(pose), np.asarray(point_world, dtype=np.float64))
+
+
+def depth_m(frame: Frame, center: Vector) -> float:
+    """Distance along the viewing direction."""
+    return float(in_camera(frame, center)[2])
+
+
+def distance_m(a: Vector, b: Vector) -> float:
+    """Straight line between two places."""
+    return math.dist(a, b)
+
+
+def clear_sign(value: float, threshold: float, margin: float, axis: str) -> int:
+    """-1, 0 or 1 when `value` is clearly negative, level or positive.
+
+    Raises:
+        Wrong: it is within `margin` of the threshold on either side, so nobody should have been asked.
+    """
+    if abs(value) >= threshold + margin - EPSILON:
+        return 1 if value > 0 else -1
+    if abs(value) <= threshold - margin + EPSILON:
+        return 0
+    raise Wrong(f"{axis} is {value:.3f} m, too near to the threshold {threshold:g} m (margin {margin:g} m) to be asked")
+
+
+def pick(sign: int, negative: str, positive: str) -> str:
+    """A word for a sign; nothing for 0."""
+    return {-1: negative, 0: "", 1: positive}[sign]
+
+
+def relation_numbers(frame: Frame, asked: Vector, other: Vector) -> dict[str, float]:
+    """How far `asked` is to the right of, above and closer than `other`, and by which angle it is farther right."""
+    p, q = in_camera(frame, asked), in_camera(frame, other)
+    eye = np.asarray(frame.T_world_cam, dtype=np.float64)[:3, 3]
+    return {
+        "right_m": float(p[0] - q[0]),
+        "above_m": float(asked[2] - other[2]),
+        "closer_m": math.dist(eye, other) - math.dist(eye, asked),
+        "bearing_gap_deg": math.degrees(math.atan2(p[0], p[2]) - math.atan2(q[0], q[2])),
+        "less_deep_m": float(q[2] - p[2]),
+    }
+
+
+def relation_words(
+    numbers: dict[str, float], side: Sequence[float], height: Sequence[float], reach: Sequence[float]
+) -> tuple[str, str, str]:
+    """Slots left/right, above/below, closer/farther, each limit as (threshold, margin).
+
+    Raises:
+        Wrong: a slot is unclear, or the picture contradicts it.
+    """
+    sideways = clear_sign(numbers["right_m"], side[0], side[1], "left/right")
+    upwards = clear_sign(numbers["above_m"], height[0], height[1], "above/below")
+    nearer = clear_sign(numbers["closer_m"], reach[0], reach[1], "closer/farther")
+    if sideways * numbers["bearing_gap_deg"] < 0:
+        raise Wrong("left/right in the room contradicts the picture")
+    if nearer * numbers["less_deep_m"] < 0:
+        raise Wrong("closer/farther contradicts the depths")
+    return pick(sideways, "left", "right"), pick(upwards, "below", "above"), pick(nearer, "farther", "closer")
+
+
+def imagined_numbers(stand: Vector, face: Vector, asked: Vector) -> dict[str, float]:
+    """Where `asked` is for somebody who stands at `stand` and faces `face`, upright: metres right, ahead and above."""
+    ahead = (face - stand)[:2]
+    offset = (asked - stand)[:2]
+    facing, reach = math.hypot(*ahead), math.hypot(*offset)
+    if facing < EPSILON or reach < EPSILON:
+        raise Wrong("two of the three places coincide, so there is no direction")
+    return {
+        "ahead_m": float(np.dot(offset, ahead)) / facing,
+        # The turn from `ahead` to `offset` is clockwise, to the right, where the cross product is negative.
+        "right_m": float(ahead[1] * offset[0] - ahead[0] * offset[1]) / facing,
+        "above_m": float(asked[2] - stand[2]),
+        "lever": reach / facing,
+        "reach_m": reach,
+    }
+
+
+def imagined_words(numbers: dict[str, float], plane: Sequence[float], height: Sequence[float]) -> tuple[str, str, str]:
+    """Slots left/right, above/below, behind/front. The margin in the plane grows with the lever arm."""
+    threshold, margin = plane[0], plane[1] * (1 + numbers["lever"])
+    if margin >= threshold:
+        # Nothing is clearly level any more; only what lies beyond the wider margin is clear.
+        for axis in ("right_m", "ahead_m"):
+            if abs(numbers[axis]) < threshold + margin - EPSILON:
+                raise Wrong(f"{axis} is {numbers[axis]:.3f} m, within the widened margin {margin:.3f} m")
+    sideways = clear_sign(numbers["right_m"], threshold, margin, "left/right after the move")
+    onward = clear_sign(numbers["ahead_m"], threshold, margin, "front/behind after the move")
+    upwards = clear_sign(numbers["above_m"], height[0], height[1], "above/below after the move")
+    return pick(sideways, "left", "right"), pick(upwards, "below", "above"), pick(onward, "behind", "front")
+
+
+def words_before(frame: Frame, asked: Vector, side: Sequence[float], height: Sequence[float]) -> tuple[str, str, str]:
+    """Slots for the observer at the camera: its x axis, height in the room, and in front."""
+    local = in_camera(frame, asked)
+    if local[2] <= 0:
+        raise Wrong("the asked object is behind the camera")
+    sideways = clear_sign(float(local[0]), side[0], side[1], "left/right before the move")
+    rise = float(asked[2] - frame.T_world_cam[2, 3])
+    upwards = clear_sign(rise, height[0], height[1], "above/below before the move")
+    return pick(sideways, "left", "right"), pick(upwards, "below", "above"), "front"
+
+
+def angles_deg(frame: Frame) -> tuple[float, float, float]:
+    """Heading (clockwise from world +y, seen from above), elevation and roll (clockwise) of a camera."""
+    right, down, forward = np.asarray(frame.T_world_cam, dtype=np.float64)[:3, :3].T
+    heading = math.degrees(math.atan2(forward[0], forward[1]))
+    elevation = math.degrees(math.atan2(forward[2], math.hypot(forward[0], forward[1])))
+    roll = math.degrees(math.atan2(-right[2], -down[2]))
+    return heading, elevation, roll
+
+
+def wrap_deg(angle: float) -> float:
+    """The same angle between -180 and 180."""
+    return (angle + 180.0) % 360.0 - 180.0
+
+
+def motion(first: Frame, second: Frame) -> tuple[float, float, float, float, float]:
+    """Metres right, up and forward in the level frame of the first view; degrees turned up and right."""
+    a = np.asarray(first.T_world_cam, dtype=np.float64)
+    b = np.asarray(second.T_world_cam, dtype=np.float64)
+    forward = np.array([a[0, 2], a[1, 2], 0.0])
+    if math.hypot(*forward) < EPSILON:
+        raise Wrong("the first view looks straight up or down and has no heading")
+    forward /= math.hypot(*forward)
+    up = np.array([0.0, 0.0, 1.0])
+    right = np.cross(forward, up)
+    moved = b[:3, 3] - a[:3, 3]
+    (heading1, elevation1, _), (heading2, elevation2, _) = angles_deg(first), angles_deg(second)
+    return (
+        float(moved @ right),
+        float(moved @ up),
+        float(moved @ forward),
+        elevation2 - elevation1,
+        wrap_deg(heading2 - heading1),
+    )
+
+
+def object_ids_with_label(scene: Scene, label: str) -> set[int]:
+    """Ids of the objects that carry a label."""
+    return {thing.id for thing in scene.objects if thing.label == label}
+
+
+def floor_area_m2(room: Room) -> float:
+    """Area inside the floor outline, by the shoelace formula."""
+    corners = [(float(x), float(y)) for x, y in room.floor_polygon]
+    twice = 0.0
+    for (x0, y0), (x1, y1) in zip(corners, [*corners[1:], *corners[:1]], strict=True):
+        twice += x0 * y1 - x1 * y0
+    return abs(twice) / 2
