@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import cProfile
+import io
 import os
 import pstats
 import resource
@@ -22,10 +23,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-# Before numpy: the libraries behind it read these once, and the process stays on one core.
-for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[name] = "1"
 
 import numpy as np
 from PIL import Image
@@ -151,8 +148,6 @@ def walk(num_frames: int) -> list[np.ndarray]:
 
 def write_depth(folder: Path, things: Furniture, poses: list[np.ndarray], rng: np.random.Generator) -> None:
     """Depth as a structured-light sensor gives it: smooth noise and steps that grow with z^2, holes at edges."""
-    from io import BytesIO
-
     parts = [grid_box(c, s, 100.0) for c, s in zip(things.centers, things.sizes, strict=True)]
     parts.append(grid_box(ROOM_M / 2, ROOM_M, 100.0))
     starts = np.cumsum([0] + [len(v) for v, _ in parts])
@@ -169,7 +164,7 @@ def write_depth(folder: Path, things: Furniture, poses: list[np.ndarray], rng: n
         edge = ndimage.maximum_filter(z, 3) - ndimage.minimum_filter(z, 3) > 0.1
         stepped[ndimage.binary_dilation(edge) & (rng.random(z.shape) < 0.7)] = 0
         stepped[(stepped < 0.35) | (stepped > 8)] = 0
-        buffer = BytesIO()
+        buffer = io.BytesIO()
         Image.fromarray(np.round(stepped * 1000).astype(np.uint16)).save(buffer, "PNG")
         write_bytes(folder / f"{k:06d}.png", buffer.getvalue())
 
@@ -195,8 +190,7 @@ def main() -> int:
     parser.add_argument("--raycast", action="store_true", help="no sensor depth: ray-cast it")
     parser.add_argument("--profile", action="store_true", help="print where the time goes")
     args = parser.parse_args()
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    pin_to_one_core()
     with tempfile.TemporaryDirectory() as name:
         scene = build_scene(Path(name), args.frames, args.objects, not args.raycast)
         assert scene.surface is not None
@@ -229,6 +223,15 @@ def main() -> int:
         print(f"MISSED: at most {LIMIT_S:.0f} s and {LIMIT_MB:.0f} MB were asked for", file=sys.stderr)
         return 1
     return 0
+
+
+def pin_to_one_core() -> None:
+    """Start again with one thread on one core: numerical libraries count cores when they are loaded."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    if any(os.environ.get(name) != "1" for name in names):
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | dict.fromkeys(names, "1"))
 
 
 def peak_mb() -> float:

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
-from handmade import box_scene
 
+from handmade import box_scene
 from spaceland.geometry.boxes import AxisAlignedBox
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.raycast import RayCaster
 from spaceland.geometry.transforms import invert_rigid, look_at, transform_points
 from spaceland.scenes.scene import NO_OBJECT, Frame, Scene, SceneObject, Surface
 from spaceland.visibility import ObjectView, VisibilityConfig
-from spaceland.visibility.samples import densify
+from spaceland.visibility.samples import densify, thin
 
 _REACH = 3
 FURNITURE = [
@@ -141,7 +142,8 @@ def random_rooms(count: int, **options: object) -> Iterator[Scene]:
         yield box_scene(boxes, poses, id=f"random{seed}", **options)  # type: ignore[arg-type]
 
 
-def as_points(scene: Scene, spacing_m: float = 0.02) -> Scene:
+@cache
+def as_points(scene: Scene, spacing_m: float = 0.025) -> Scene:
     """The same scene with its surface given as points only, about `spacing_m` apart, and without depth."""
     surface = scene.surface
     assert surface is not None and surface.faces is not None and surface.object_ids is not None
@@ -150,9 +152,8 @@ def as_points(scene: Scene, spacing_m: float = 0.02) -> Scene:
         faces = surface.faces[surface.object_ids[surface.faces[:, 0]] == owner]
         used = np.unique(faces)
         points, _ = densify(surface.vertices[used], np.searchsorted(used, faces), spacing_m)
-        _, first = np.unique(np.round(points / spacing_m / 0.7).astype(int), axis=0, return_index=True)
-        vertices.append(points[first])
-        owners.append(np.full(len(first), owner))
+        vertices.append(points[thin(points, 0.7 * spacing_m)])
+        owners.append(np.full(len(vertices[-1]), owner))
     only_points = Surface(np.concatenate(vertices), None, None, np.concatenate(owners))
     return replace(without_depth(scene), surface=only_points)
 
@@ -206,9 +207,7 @@ def moved(scene: Scene, T: np.ndarray) -> Scene:
     """The whole world, cameras included, moved by a rigid transform."""
 
     def move(thing: SceneObject) -> SceneObject:
-        box = replace(
-            thing.box, center=transform_points(T, thing.box.center), rotation=T[:3, :3] @ thing.box.rotation
-        )
+        box = replace(thing.box, center=transform_points(T, thing.box.center), rotation=T[:3, :3] @ thing.box.rotation)
         return replace(thing, points=transform_points(T, thing.points), box=box)
 
     assert scene.surface is not None

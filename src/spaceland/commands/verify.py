@@ -28,7 +28,6 @@ def verify(
         json: Also write the whole report, with every failure, to this file.
     """
     from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     from spaceland.files import write_json
@@ -39,11 +38,11 @@ def verify(
         report = verify_dataset(directory, sources, progress=advance)
     console = Console(soft_wrap=True)
     if report.failures:
-        table = Table("row", "what is wrong", title=f"{len(report.failures)} rows do not hold", title_justify="left")
+        console.print(f"{len(report.failures)} rows do not hold:", highlight=False)
+        width = max(len(row_id) for row_id, _ in report.failures[:_SHOWN])
         for row_id, reason in report.failures[:_SHOWN]:
-            # Row ids and labels come from outside: plain text, never markup.
-            table.add_row(Text(row_id), Text(reason))
-        console.print(table)
+            # Ids are whole on one line, so that they can be searched for; texts from outside are no markup.
+            console.print(Text(f"  {row_id:<{width}}  {reason}"))
         if len(report.failures) > _SHOWN:
             console.print(f"... and {len(report.failures) - _SHOWN} more; --json FILE writes all of them")
     for reason, count in report.skipped.items():

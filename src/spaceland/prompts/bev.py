@@ -85,9 +85,7 @@ def render_bev(scene: Scene, config: BevConfig | None = None) -> Bev:
     """
     config = config or BevConfig()
     surface, kind = scene_surface(scene)
-    room = open_room(
-        scene, surface, ceiling_height_m=config.ceiling_height_m, room_labels=config.room_labels
-    )
+    room = open_room(scene, surface, ceiling_height_m=config.ceiling_height_m, room_labels=config.room_labels)
     strip_px = round(0.05 * config.size_px)
     bev_map, width, height = fit_map(room.surface, config.size_px, strip_px, config.margin_m)
     owner = np.where(room.structure, NO_OBJECT, room.surface.object_ids)
@@ -97,9 +95,7 @@ def render_bev(scene: Scene, config: BevConfig | None = None) -> Bev:
         color = _draw_walls(color, room, bev_map, config.wall_line_px * config.size_px / 1024, layers)
     image = np.full((height + strip_px, width, 3), 255, dtype=np.uint8)
     image[:height] = np.clip(np.rint(color), 0, 255).astype(np.uint8)
-    bar_length_m = next(
-        (m for m in (1.0, 2.0, 5.0, 10.0) if m / bev_map.metres_per_px >= 0.05 * config.size_px), 20.0
-    )
+    bar_length_m = next((m for m in (1.0, 2.0, 5.0, 10.0) if m / bev_map.metres_per_px >= 0.05 * config.size_px), 20.0)
     bar = _draw_strip(image, height, bar_length_m, bev_map.metres_per_px)
     pad = ((0, strip_px), (0, 0))
     return Bev(
@@ -194,9 +190,7 @@ def shade_relief(layers: TopLayers, metres_per_px: float, strength: float) -> Fl
     return layers.color * shade[..., None]
 
 
-def _draw_walls(
-    color: np.ndarray, room: OpenRoom, bev_map: BevMap, line_px: float, layers: TopLayers
-) -> np.ndarray:
+def _draw_walls(color: np.ndarray, room: OpenRoom, bev_map: BevMap, line_px: float, layers: TopLayers) -> np.ndarray:
     """Draw where walls are cut as thin dark lines, not over objects."""
     height, width = color.shape[:2]
     canvas = Image.new("L", (2 * width, 2 * height))
@@ -209,9 +203,7 @@ def _draw_walls(
     return color * (1 - cover[..., None]) + np.array(_INK, dtype=np.float32) * cover[..., None]
 
 
-def _draw_strip(
-    image: np.ndarray, top: int, length_m: float, metres_per_px: float
-) -> tuple[int, int, int]:
+def _draw_strip(image: np.ndarray, top: int, length_m: float, metres_per_px: float) -> tuple[int, int, int]:
     """Draw scale bar and axes below the picture; returns the bar's first column, end column (exclusive) and row."""
     strip = image.shape[0] - top
     canvas = Image.fromarray(image)

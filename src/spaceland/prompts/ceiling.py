@@ -6,7 +6,7 @@ these heights counts:
 - given:   `ceiling_height_m` above the floor, if set; the other rules are then not asked;
 - cameras: 0.1 m above the 98th percentile of the camera heights, but at least 1.9 m above the floor. What lies above
            every camera was only ever seen from below, so its top is not known anyway;
-- layer:   0.05 m below the lowest horizontal layer, 0.15 m thick and at least 1.9 m above the floor, that covers 15 % of
+- layer:   0.05 m below the lowest horizontal layer, 0.15 m thick and at least 1.9 m above the floor, that covers 8 % of
            the room and has 0.5 m of free space under it (a wall has not);
 - room:    0.1 m below the room's known height, when nothing else speaks.
 
@@ -36,7 +36,7 @@ _HEAD_ROOM_M = 1.9
 _CELL_M = 0.1
 _LEVEL_M = 0.05
 _THICK_LEVELS, _CLEAR_LEVELS, _MAX_LEVELS = 3, 10, 200
-_LAYER_SHARE = 0.15
+_LAYER_SHARE = 0.08
 _EXACT_M = 1e-3
 _NEAR_M = 0.03
 
@@ -87,9 +87,7 @@ def open_room(
     room_ids = [thing.id for thing in scene.objects if thing.label in room_labels]
     structure = (owner == NO_OBJECT) | np.isin(owner, room_ids)
     cut = ceiling_cut(scene, surface, structure, ceiling_height_m)
-    bottoms = {
-        thing.id: float(thing.aabb.minimum[2]) for thing in scene.objects if thing.label not in room_labels
-    }
+    bottoms = {thing.id: float(thing.aabb.minimum[2]) for thing in scene.objects if thing.label not in room_labels}
     hanging = tuple(sorted(k for k, bottom_m in bottoms.items() if bottom_m >= cut.limit_m - 0.05))
     ceilings = [thing.id for thing in scene.objects if thing.label in ("ceiling", "ceil")]
     gone = np.isin(owner, [*hanging, *ceilings])
@@ -146,9 +144,7 @@ def ceiling_cut(
     candidates: list[tuple[float, str]] = []
     if scene.frames:
         heights = [frame.T_world_cam[2, 3] for frame in scene.frames]
-        candidates.append(
-            (max(float(np.percentile(heights, 98)) + 0.1, floor_z + _HEAD_ROOM_M), "cameras")
-        )
+        candidates.append((max(float(np.percentile(heights, 98)) + 0.1, floor_z + _HEAD_ROOM_M), "cameras"))
     layer = _lowest_layer(surface, structure, floor_z + _HEAD_ROOM_M)
     if layer is not None:
         candidates.append((layer - 0.05, "layer"))
@@ -161,7 +157,7 @@ def ceiling_cut(
 
 
 def _lowest_layer(surface: Surface, structure: Bool[np.ndarray, "n"], above_m: float) -> float | None:
-    """Bottom of the lowest horizontal layer above a height that covers 15 % of the room, or None."""
+    """Bottom of the lowest horizontal layer above a height that covers 8 % of the room, or None."""
     faces = surface.faces
     if faces is not None and len(faces):
         points, _ = densify(surface.vertices, faces[structure[faces].all(1)], _CELL_M)

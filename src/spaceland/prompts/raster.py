@@ -7,6 +7,7 @@ that cover a pixel those within 5 cm of the highest are blended by distance, and
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from scipy import ndimage
 from spaceland.geometry.raycast import RayCaster
 from spaceland.prompts.bevmap import BevMap
 from spaceland.scenes.scene import NO_OBJECT, Surface
-from spaceland.visibility.samples import point_radii
+from spaceland.visibility.samples import point_radii, thin
 
 _BLEND_M = 0.05
 _MAX_REACH_PX = 40
@@ -24,6 +25,8 @@ _SUBPIXELS = 3
 _EDGE_HEIGHT_M = 0.02
 _EDGE_COLOR = 24.0
 _CHUNK_RAYS = 1 << 20
+_THIN_FROM = 400_000
+_BATCH = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,9 +55,7 @@ def height_colors(vertices: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"
     return (1 - share) * np.array([150.0, 164.0, 178.0]) + share * np.array([226.0, 206.0, 170.0])
 
 
-def _render_triangles(
-    surface: Surface, colors: np.ndarray, bev_map: BevMap, width: int, height: int
-) -> TopLayers:
+def _render_triangles(surface: Surface, colors: np.ndarray, bev_map: BevMap, width: int, height: int) -> TopLayers:
     assert surface.faces is not None and surface.object_ids is not None
     painter = _TrianglePainter(surface, colors)
     u, v = np.arange(width) + 0.5, np.arange(height) + 0.5
@@ -133,28 +134,26 @@ def _edges(color: np.ndarray, z: np.ndarray, ids: np.ndarray) -> Bool[np.ndarray
     return edges
 
 
-def _render_points(
-    surface: Surface, colors: np.ndarray, bev_map: BevMap, width: int, height: int
-) -> TopLayers:
+def _render_points(surface: Surface, colors: np.ndarray, bev_map: BevMap, width: int, height: int) -> TopLayers:
+    surface, colors = _one_point_a_pixel(surface, colors, bev_map.metres_per_px)
     assert surface.object_ids is not None
-    radius_px = point_radii(surface.vertices) / bev_map.metres_per_px
+    num = height * width
+    radius_px = np.maximum(point_radii(surface.vertices) / bev_map.metres_per_px, 0.75)
     place = bev_map.world_to_pixel(surface.vertices)
     z = surface.vertices[:, 2].astype(np.float32)
-    discs = list(_disc_offsets(place, np.maximum(radius_px, 0.75), width, height))
-    top = np.full(height * width, -np.inf, dtype=np.float32)
+    discs = list(_discs(place, radius_px, width, height))
+    top = np.full(num, -np.inf, dtype=np.float32)
     for index, flat, _ in discs:
         np.maximum.at(top, flat, z[index])
-    total = np.zeros(height * width)
-    blend = np.zeros((height * width, 3))
-    best = np.zeros(height * width)
-    ids = np.full(height * width, NO_OBJECT, dtype=np.int32)
+    total, best, blend = np.zeros(num), np.zeros(num, dtype=np.float32), np.zeros((num, 3))
     for index, flat, weight in discs:
         near = z[index] >= top[flat] - _BLEND_M
         index, flat, weight = index[near], flat[near], weight[near]
-        total += np.bincount(flat, weight, minlength=len(total))
+        total += np.bincount(flat, weight, minlength=num)
         for c in range(3):
-            blend[:, c] += np.bincount(flat, weight * colors[index, c], minlength=len(total))
+            blend[:, c] += np.bincount(flat, weight * colors[index, c], minlength=num)
         np.maximum.at(best, flat, weight)
+    ids = np.full(num, NO_OBJECT, dtype=np.int32)
     for index, flat, weight in discs:  # the nearest disc centre names the pixel
         mine = (z[index] >= top[flat] - _BLEND_M) & (weight >= best[flat])
         ids[flat[mine]] = surface.object_ids[index[mine]]
@@ -168,21 +167,39 @@ def _render_points(
     return _close_gaps(layers, 2.0 * float(np.median(radius_px)))
 
 
-def _disc_offsets(place: np.ndarray, radius_px: np.ndarray, width: int, height: int):  # noqa: ANN202
-    """Yield (point index, flat pixel, weight) for every step of the discs around all points."""
+def _one_point_a_pixel(surface: Surface, colors: np.ndarray, metres_per_px: float) -> tuple[Surface, np.ndarray]:
+    """Thin a cloud that is much denser than the picture: one point for each cube as wide as a pixel."""
+    if len(surface.vertices) < _THIN_FROM or surface.object_ids is None:
+        return surface, colors
+    keep = thin(surface.vertices, metres_per_px)
+    return Surface(surface.vertices[keep], None, None, surface.object_ids[keep]), colors[keep]
+
+
+def _discs(
+    place: Float[np.ndarray, "n 2"], radius_px: Float[np.ndarray, "n"], width: int, height: int
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Point index, flat pixel and weight (1 at the point's place) of every pixel in the discs, in large batches."""
     column, row = np.floor(place).astype(np.int64).T
     reach = np.clip(np.ceil(radius_px - 0.5), 0, _MAX_REACH_PX).astype(np.int64)
-    largest = int(reach.max(initial=0))
+    order = np.argsort(-reach, kind="stable")
+    falling = -reach[order]
+    batch: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    size, largest = 0, int(reach.max(initial=0))
     for dy in range(-largest, largest + 1):
         for dx in range(-largest, largest + 1):
-            index = np.flatnonzero(reach >= max(abs(dx), abs(dy)))
+            index = order[: np.searchsorted(falling, -max(abs(dx), abs(dy)), side="right")]
             x, y = column[index] + dx, row[index] + dy
             square = (x + 0.5 - place[index, 0]) ** 2 + (y + 0.5 - place[index, 1]) ** 2
-            limit = np.maximum(radius_px[index], 0.75) ** 2
+            limit = radius_px[index] ** 2
             ok = (x >= 0) & (x < width) & (y >= 0) & (y < height) & (square <= limit)
-            index = index[ok]
-            if len(index):
-                yield index, y[ok] * width + x[ok], np.exp(-2.5 * square[ok] / limit[ok]) + 1e-4
+            weight = np.exp(-2.5 * square[ok] / limit[ok]) + 1e-4
+            batch.append((index[ok].astype(np.int32), (y * width + x)[ok], weight.astype(np.float32)))
+            size += len(weight)
+            if size > _BATCH:
+                yield tuple(np.concatenate(part) for part in zip(*batch, strict=True))
+                batch, size = [], 0
+    if batch:
+        yield tuple(np.concatenate(part) for part in zip(*batch, strict=True))
 
 
 def _close_gaps(layers: TopLayers, reach_px: float) -> TopLayers:

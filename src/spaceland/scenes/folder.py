@@ -273,7 +273,7 @@ def _surface(path: Path) -> Surface:
         arrays = read_npz(path)
         if "vertices" not in arrays:
             raise SceneError(f"{path}: 'vertices' is missing; see docs/scene-folder.md")
-        return Surface(*(arrays.get(name) for name in ("vertices", "colors", "faces", "object_ids")))
+        return Surface(arrays["vertices"], *(arrays.get(name) for name in ("colors", "faces", "object_ids")))
     mesh = read_ply(path)
     return Surface(mesh.vertices, mesh.colors, mesh.faces, mesh.extra.get("object_id"))
 

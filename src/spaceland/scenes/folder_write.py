@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from spaceland.errors import OutputError, SceneError
-from spaceland.files import encode_jpeg, encode_png, write_bytes, write_json
+from spaceland.files import encode_jpeg, encode_png, read_json, write_bytes, write_json
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.scenes.images import SATURATED, content_key, depth_from_counts
 from spaceland.scenes.npz import write_npz
@@ -28,6 +28,8 @@ from spaceland.scenes.ply import write_ply
 from spaceland.scenes.scene import Frame, Room, Scene, SceneObject, Surface
 
 SCHEMA = 1
+UNFINISHED = ".unfinished"
+"""Lies in a folder while a scene is being written into it."""
 COLOR_SUFFIXES = (".jpg", ".jpeg", ".png")
 DEPTH_SCALES = (10000.0, 5000.0, 1000.0)
 _EXACT_SCALES = (*DEPTH_SCALES, 6553.5, 4000.0)
@@ -51,7 +53,7 @@ def write_scene(
     path = Path(path)
     for frame in scene.frames:
         check_file_name(frame.id)
-    _clear(path)
+    _clear(scene, path)
     frames = []
     for frame in scene.frames:
         frames.append(_write_frame(frame, path, lossless))
@@ -76,6 +78,7 @@ def write_scene(
             "frames": frames,
         },
     )
+    (path / UNFINISHED).unlink(missing_ok=True)
 
 
 def check_file_name(name: str) -> None:
@@ -103,6 +106,17 @@ def fingerprint(scene: Scene, *, lossless: bool = False) -> str:
     return content_key(*(part if isinstance(part, Path | bytes) else repr(part) for part in plain))()
 
 
+def is_saved(path: Path, mark: str) -> bool:
+    """Whether `path` is a complete scene folder that was saved with this fingerprint."""
+    if not (path / "scene.json").is_file() or not (path / "save.json").is_file():
+        return False
+    try:
+        stored = read_json(path / "save.json")
+    except SceneError:
+        return False
+    return isinstance(stored, dict) and stored.get("fingerprint") == mark
+
+
 def depth_counts(depth: np.ndarray, *, lossless: bool) -> tuple[np.ndarray, float] | None:
     """16-bit counts and their scale for a depth image in metres; None when `lossless` and no scale is exact.
 
@@ -123,22 +137,21 @@ def depth_counts(depth: np.ndarray, *, lossless: bool) -> tuple[np.ndarray, floa
     raise AssertionError("unreachable")
 
 
-def _clear(path: Path) -> None:
-    """Make way for a scene: only what this module writes may be there."""
+def _clear(scene: Scene, path: Path) -> None:
+    """Make way for a scene. Only an earlier scene of ours is removed, never files that someone else put there."""
+    inside = [
+        f.id for f in scene.frames if f.color_path is not None and f.color_path.resolve().is_relative_to(path.resolve())
+    ]
+    if inside:
+        raise OutputError(f"scene {scene.id} would be written over its own images in {path}; choose another --out")
     try:
         if path.exists() and not path.is_dir():
             raise OutputError(f"cannot write {path}: a file is in the way; choose another folder")
-        ours = {"scene.json", "save.json", "objects.npz", "surface.ply", "color", "depth", "object_ids"}
-        others = (
-            sorted(p.name for p in path.iterdir() if p.name not in ours and not p.name.endswith(".tmp"))
-            if path.exists()
-            else []
-        )
-        if others:
-            raise OutputError(
-                f"{path} holds '{others[0]}', which is not part of a scene; choose an empty folder with --out"
-            )
         path.mkdir(parents=True, exist_ok=True)
+        held = {entry.name for entry in path.iterdir()}
+        if held and not held & {"scene.json", UNFINISHED}:
+            raise OutputError(f"{path} holds '{min(held)}' and is no scene folder; choose an empty or new folder")
+        (path / UNFINISHED).write_bytes(b"")
         for name in ("scene.json", "save.json", "objects.npz", "surface.ply"):
             (path / name).unlink(missing_ok=True)
         for name in ("color", "depth", "object_ids"):

@@ -224,6 +224,7 @@ def _read_rows(
 
 def _read_ascii(path: Path, tokens: list[bytes], position: int, element: _Element) -> tuple[dict[str, np.ndarray], int]:
     """Columns of one element of a text file that was split into tokens."""
+    start = position
     try:
         if not any(length for _, _, length in element.properties):
             width, found = len(element.properties), len(tokens) - position
@@ -233,7 +234,7 @@ def _read_ascii(path: Path, tokens: list[bytes], position: int, element: _Elemen
             columns = values.reshape(element.count, width).T
             names = zip(element.properties, columns, strict=True)
             return {name: column.astype(kind) for (name, kind, _), column in names}, position + values.size
-        start, fans = position, {name: [] for name, _, length in element.properties if length}
+        fans = {name: [] for name, _, length in element.properties if length}
         for _ in range(element.count):
             for name, _, length in element.properties:
                 count = int(tokens[position]) if length else 1

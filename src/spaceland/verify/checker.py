@@ -19,7 +19,7 @@ from spaceland.scenes.scene import Scene
 from spaceland.verify import solvers
 from spaceland.verify.answers import check_answer
 from spaceland.verify.evidence import Evidence
-from spaceland.verify.marks import check_marks
+from spaceland.verify.marks import check_mark_roles, check_marks
 from spaceland.verify.rows import Row, Wrong, read_row, real, shown
 
 CENTER_M = 1e-3
@@ -54,6 +54,7 @@ class SceneChecker:
             row = read_row(data)
             self._check_frames(row)
             self._check_objects(row)
+            check_mark_roles(row)
         except Wrong as wrong:
             return [str(wrong)]
         found = []

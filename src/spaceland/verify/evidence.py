@@ -150,17 +150,24 @@ class Evidence:
         return _to_thousand(_same_ray(edges, depth.camera, frame.camera), frame.camera)
 
     def _box_of_points(self, frame: Frame, thing: SceneObject, depth: Map, cell: np.ndarray) -> np.ndarray | None:
-        """Box around the object's points that nothing hides, without the outermost two per cent on each side."""
+        """Box around the object's points that nothing hides, without the outermost five per cent on each side.
+
+        Points in or near another object's box are left out: depth does not tell which of the two is seen there.
+        """
+        points = np.asarray(thing.points, dtype=float)
+        for other in self._scene.objects:
+            if other.id != thing.id and len(points):
+                points = points[~other.box.contains(points, MARGIN_M)]
         T_cam_world = invert_rigid(np.asarray(frame.T_world_cam, dtype=float))
-        local = transform_points(T_cam_world, np.asarray(thing.points, dtype=float))
+        local = transform_points(T_cam_world, points)
         local = local[local[:, 2] > _NEAR_M]
         pixels, z = frame.camera.project(local)
         seen = depth.at(pixels, frame.camera)
         # Tighter than sensors are: a point that is taken for hidden by mistake only widens what is allowed.
         free = frame.camera.contains(pixels) & (seen > 0) & (np.abs(seen - z) <= 0.01 + 0.005 * z)
-        if free.sum() < 20:
+        if free.sum() < 30:
             return None
-        low, high = np.percentile(pixels[free], [2, 98], axis=0)
+        low, high = np.percentile(pixels[free], [5, 95], axis=0)
         return _grow(_to_thousand(np.stack([low, high]), frame.camera), -(cell + INNER_SLACK))
 
     def _ray_meets(self, frame: Frame, thing: SceneObject, pixel: np.ndarray) -> bool:

@@ -37,7 +37,8 @@ def check_marks(row: Row, scene: Scene, evidence: Evidence, skipped: Counter[str
         _check_seen_at(row, scene, evidence, skipped)
 
 
-def _check_names(row: Row) -> None:
+def check_mark_roles(row: Row) -> None:
+    """Raise `Wrong` unless there is one mark for each role of the task, of its shape, on the role's object."""
     rules = row.rules
     colors = [mark.color for mark in row.marks]
     if sorted(colors) != sorted(rules.roles):
@@ -49,6 +50,11 @@ def _check_names(row: Row) -> None:
             raise Wrong(f"{mark.color} mark is on image {mark.image_index}, expected the first one")
         if mark.object_id != row.objects[mark.color]:
             raise Wrong(f"{mark.color} mark is on object {mark.object_id}, the fact is about {row.objects[mark.color]}")
+
+
+def _check_names(row: Row) -> None:
+    """Every mark is named in the question beside its object's label, and no other colour is."""
+    colors = [mark.color for mark in row.marks]
     named = text.colors_hidden(text.hide_mentions(text.stem_of(row), row))
     if sorted(named) != sorted(colors):
         raise Wrong(f"the question names {shown(named)} with their labels, the marks are {shown(colors)}")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 LETTERS = ("A", "B", "C", "D")
+COLORS = ("red", "blue", "green", "yellow")
 
 
 class Wrong(Exception):  # noqa: N818  (a finding, not a failure of the program)
@@ -150,6 +151,8 @@ def _mark(value: object) -> RowMark:
     if not 0 < size <= 0.2:
         raise Wrong(f"mark size {size} is no share of the image width between 0 and 0.2")
     color = text(data.get("color"), "mark colour")
+    if color not in COLORS:
+        raise Wrong(f"mark colour is {shown(color)}, known are {', '.join(COLORS)}")
     return RowMark(
         color, shape, whole(data.get("object_id"), "mark object"), whole(data.get("image_index"), "mark image"), xy
     )

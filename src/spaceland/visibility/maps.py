@@ -6,11 +6,15 @@ In order of trust:
 3. no depth but a mesh: ray casting;
 4. no depth and points only: points drawn as discs with a z-buffer.
 Everything in the surface hides what lies behind it, annotated or not.
+
+Maps are smaller than the picture. So that areas do not suffer, pixels on the edge of an object are looked at four
+times: at the middles of their quarters, which for a map of half size are the pixels of the picture.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -28,11 +32,17 @@ from spaceland.visibility.types import VisibilityConfig
 
 @dataclass(frozen=True, eq=False)
 class FrameMaps:
-    """`depth` float32 [h, w] metres (0: unknown) and `object_ids` int32 [h, w] (`NO_OBJECT`: none), of `camera`."""
+    """`depth` float32 [h, w] metres (0: unknown) and `object_ids` int32 [h, w] (`NO_OBJECT`: none), of `camera`.
+
+    `edge_pixels` [e] are flat indices of pixels beside a pixel with another id, and `edge_ids` [e, 4] what their four
+    quarters show; both are empty where the maps are as large as the picture.
+    """
 
     camera: PinholeCamera
     depth: Float[np.ndarray, "h w"]
     object_ids: Int[np.ndarray, "h w"]
+    edge_pixels: Int[np.ndarray, "e"] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    edge_ids: Int[np.ndarray, "e 4"] = field(default_factory=lambda: np.zeros((0, 4), dtype=np.int32))
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,16 +64,13 @@ class Resampling:
     @classmethod
     def between(cls, image: PinholeCamera, target: PinholeCamera) -> Resampling:
         """From the pixels of `image` to those of `target`."""
-        u = (np.arange(target.width) + 0.5 - target.cx) / target.fx * image.fx + image.cx
-        v = (np.arange(target.height) + 0.5 - target.cy) / target.fy * image.fy + image.cy
-        # A pixel centre that falls exactly on a border between two pixels must not depend on rounding noise.
-        column, row = np.floor(u + 1e-6).astype(np.int64), np.floor(v + 1e-6).astype(np.int64)
-        good_u, good_v = (column >= 0) & (column < image.width), (row >= 0) & (row < image.height)
+        column = _nearest(np.arange(target.width) + 0.5, target.cx, target.fx, image.cx, image.fx)
+        row = _nearest(np.arange(target.height) + 0.5, target.cy, target.fy, image.cy, image.fy)
         return cls(
             np.clip(row, 0, image.height - 1),
             np.clip(column, 0, image.width - 1),
-            good_v,
-            good_u,
+            (row >= 0) & (row < image.height),
+            (column >= 0) & (column < image.width),
             ((column + 0.5 - image.cx) / image.fx).astype(np.float32),
             ((row + 0.5 - image.cy) / image.fy).astype(np.float32),
         )
@@ -74,6 +81,16 @@ class Resampling:
         if not (self.good_rows.all() and self.good_columns.all()):
             picked[~(self.good_rows[:, None] & self.good_columns[None])] = outside
         return picked
+
+
+def _nearest(at_px: np.ndarray, cx: float, fx: float, image_cx: float, image_fx: float) -> Int[np.ndarray, "n"]:
+    """Column (or row) of the image in which a coordinate of another camera with the same pose falls."""
+    # A pixel centre that falls exactly on a border between two pixels must not depend on rounding noise.
+    return np.floor((at_px - cx) / fx * image_fx + image_cx + 1e-6).astype(np.int64)
+
+
+# What quarters of pixels show: (u, v) in map pixels -> ids.
+_Look = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class MapMaker:
@@ -121,14 +138,22 @@ class MapMaker:
         """
         camera = self._config.map_camera(frame.camera)
         if frame.object_ids is not None:
-            ids = np.asarray(frame.object_ids())
-            sampling = self._resampling(frame.camera.scaled(ids.shape[1], ids.shape[0]), camera)
-            depth = self._sensor(frame, camera)[0] if frame.depth is not None else self._rendered(frame, camera).depth
-            return FrameMaps(camera, depth, sampling.take(ids, NO_OBJECT).astype(np.int32))
-        if frame.depth is not None:
-            depth, sampling = self._sensor(frame, camera)
-            return FrameMaps(camera, depth, self._label(frame, depth, sampling))
-        return self._rendered(frame, camera)
+            depth = self._sensor(frame, camera)[0] if frame.depth is not None else self._rendered(frame, camera)[0]
+            ids, look = self._given(frame, camera)
+        elif frame.depth is not None:
+            depth, image, source = self._sensor(frame, camera)
+            sampling = self._resampling(source, camera)
+            x, y = np.broadcast_arrays(sampling.x[None], sampling.y[:, None])
+            ids = self._label(frame, x, y, depth)
+            look = self._sensor_look(frame, camera, image, source)
+        else:
+            depth, ids, look = self._rendered(frame, camera)
+        if look is None or frame.camera.width < 1.5 * camera.width:
+            return FrameMaps(camera, depth, ids)
+        pixels = _edges(ids)
+        u = (pixels % camera.width)[:, None] + np.array([0.25, 0.75, 0.25, 0.75])
+        v = (pixels // camera.width)[:, None] + np.array([0.25, 0.25, 0.75, 0.75])
+        return FrameMaps(camera, depth, ids, pixels, look(u.ravel(), v.ravel()).reshape(-1, 4))
 
     def _resampling(self, image: PinholeCamera, target: PinholeCamera) -> Resampling:
         key = image, target
@@ -138,48 +163,97 @@ class MapMaker:
             self._resamplings[key] = Resampling.between(image, target)
         return self._resamplings[key]
 
-    def _sensor(self, frame: Frame, camera: PinholeCamera) -> tuple[np.ndarray, Resampling]:
-        """Sensor depth as seen through the map's pixel centres; both cameras share the pose."""
-        assert frame.depth is not None
-        depth = np.asarray(frame.depth(), dtype=np.float32)
-        source = (frame.depth_camera or frame.camera).scaled(depth.shape[1], depth.shape[0])
-        sampling = self._resampling(source, camera)
-        sampled = sampling.take(depth, 0.0)
-        sampled[~((sampled > 0) & (sampled < np.inf))] = 0.0
-        return sampled, sampling
+    def _given(self, frame: Frame, camera: PinholeCamera) -> tuple[np.ndarray, _Look]:
+        """The source's id map."""
+        assert frame.object_ids is not None
+        image = np.asarray(frame.object_ids()).astype(np.int32)
+        source = frame.camera.scaled(image.shape[1], image.shape[0])
 
-    def _label(self, frame: Frame, depth: np.ndarray, sampling: Resampling) -> Int[np.ndarray, "h w"]:
-        """Object nearest to the world point of each pixel, where it is within the tolerance."""
+        def look(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+            column = _nearest(u, camera.cx, camera.fx, source.cx, source.fx)
+            row = _nearest(v, camera.cy, camera.fy, source.cy, source.fy)
+            return image[np.clip(row, 0, source.height - 1), np.clip(column, 0, source.width - 1)]
+
+        return self._resampling(source, camera).take(image, NO_OBJECT), look
+
+    def _sensor(self, frame: Frame, camera: PinholeCamera) -> tuple[np.ndarray, np.ndarray, PinholeCamera]:
+        """Sensor depth at the map's pixels, and the depth image with its camera; both cameras share the pose."""
+        assert frame.depth is not None
+        image = np.asarray(frame.depth(), dtype=np.float32)
+        source = (frame.depth_camera or frame.camera).scaled(image.shape[1], image.shape[0])
+        return _positive(self._resampling(source, camera).take(image, 0.0)), image, source
+
+    def _sensor_look(self, frame: Frame, camera: PinholeCamera, image: np.ndarray, source: PinholeCamera) -> _Look:
+        def look(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+            column = _nearest(u, camera.cx, camera.fx, source.cx, source.fx)
+            row = _nearest(v, camera.cy, camera.fy, source.cy, source.fy)
+            good = (column >= 0) & (column < source.width) & (row >= 0) & (row < source.height)
+            z = np.zeros(len(u), dtype=np.float32)
+            z[good] = image[row[good], column[good]]
+            x, y = (column + 0.5 - source.cx) / source.fx, (row + 0.5 - source.cy) / source.fy
+            return self._label(frame, x.astype(np.float32), y.astype(np.float32), _positive(z))
+
+        return look
+
+    def _label(self, frame: Frame, x: np.ndarray, y: np.ndarray, depth: np.ndarray) -> Int[np.ndarray, "*n"]:
+        """Object nearest to the points at `depth` on rays (x, y, 1), where one is within the tolerance."""
         ids = np.full(depth.shape, NO_OBJECT, dtype=np.int32)
         known = np.flatnonzero(depth)
         if len(self._scene.objects) == 0 or len(known) == 0:
             return ids
-        z = depth.ravel()[known]
+        x, y, z = x.ravel()[known], y.ravel()[known], depth.ravel()[known]
         # Straight to grid cells: cell = (R @ ray * z + t - low) / voxel, one coordinate after the other.
         scale = 1 / self._grid.voxel_m
         R = (frame.T_world_cam[:3, :3] * scale).astype(np.float32)
         t = ((frame.T_world_cam[:3, 3] - self._grid.low) * scale).astype(np.float32)
-        cells = []
-        for axis in range(3):
-            ray = (sampling.x * R[axis, 0] + R[axis, 2])[None, :] + (sampling.y * R[axis, 1])[:, None]
-            cells.append(ray.ravel()[known] * z + t[axis])
+        cells = [(x * R[k, 0] + y * R[k, 1] + R[k, 2]) * z + t[k] for k in range(3)]
         found, distance = self._grid.lookup(*cells)
         found[distance > self._config.tolerance_at(z)] = NO_OBJECT
         ids.ravel()[known] = found
         return ids
 
-    def _rendered(self, frame: Frame, camera: PinholeCamera) -> FrameMaps:
+    def _rendered(self, frame: Frame, camera: PinholeCamera) -> tuple[np.ndarray, np.ndarray, _Look | None]:
+        """Depth, ids and a closer look, from the surface alone."""
         surface = self._scene.surface
         if surface is None or len(surface.vertices) == 0:
             raise SceneError(
                 f"scene {self._scene.id}, frame {frame.id}: no depth image and no surface, so nothing tells what is "
                 "hidden; add depth images or a mesh"
             )
-        if surface.faces is not None and len(surface.faces):
-            hits = self._caster.cast_camera(camera, frame.T_world_cam)
-            depth, index = hits.distance, hits.face
-        else:
-            depth, index = splat(surface.vertices, self._radii, camera, frame.T_world_cam)
-        if surface.object_ids is None:
-            return FrameMaps(camera, depth, self._label(frame, depth, self._resampling(camera, camera)))
-        return FrameMaps(camera, depth, self._owners[index])
+        pose = frame.T_world_cam
+        if surface.faces is None or len(surface.faces) == 0:
+            depth, index = splat(surface.vertices, self._radii, camera, pose)
+            return depth, self._owner_of(frame, camera.pixel_rays(), depth, index), None
+
+        def cast(rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            hits = self._caster.cast(pose[:3, 3], rays @ pose[:3, :3].T)
+            return hits.distance, self._owner_of(frame, rays, hits.distance, hits.face)
+
+        def look(u: np.ndarray, v: np.ndarray) -> np.ndarray:
+            return cast(camera.unproject(np.stack([u, v], -1), np.ones(len(u))))[1]
+
+        return *cast(camera.pixel_rays()), look
+
+    def _owner_of(
+        self, frame: Frame, rays: Float[np.ndarray, "*n 3"], depth: Float[np.ndarray, "*n"], index: np.ndarray
+    ) -> Int[np.ndarray, "*n"]:
+        """Owner of the face or point that each ray hits (-1: none)."""
+        if self._surface.object_ids is not None:
+            return self._owners[index]
+        return self._label(frame, rays[..., 0].astype(np.float32), rays[..., 1].astype(np.float32), depth)
+
+
+def _positive(depth: np.ndarray) -> np.ndarray:
+    """Depth with 0 wherever it is not a positive number."""
+    return np.where((depth > 0) & (depth < np.inf), depth, np.float32(0))
+
+
+def _edges(ids: Int[np.ndarray, "h w"]) -> Int[np.ndarray, "e"]:
+    """Flat indices of pixels that have a neighbour (of four) with another id."""
+    edge = np.zeros(ids.shape, dtype=bool)
+    across, down = ids[:, 1:] != ids[:, :-1], ids[1:] != ids[:-1]
+    edge[:, 1:] |= across
+    edge[:, :-1] |= across
+    edge[1:] |= down
+    edge[:-1] |= down
+    return np.flatnonzero(edge)

@@ -1,4 +1,4 @@
-"""The visible part of each object in an id map: area, box, and the anchor, a pixel deep inside it.
+"""The visible part of each object in an id map: its box and its anchor, a pixel deep inside it.
 
 The anchor is the pixel farthest from the edge of the visible part, so it lies on the object even where the middle of
 the object is a hole or hidden: for a ring it is in the band, for a chair behind a table on the part that looks out.
@@ -17,9 +17,8 @@ from spaceland.scenes.scene import NO_OBJECT
 
 @dataclass(frozen=True)
 class VisiblePart:
-    """In map pixels: area, box (row0, column0, row1, column1; ends exclusive), anchor (row, column), clearance."""
+    """In map pixels: box (row0, column0, row1, column1; ends exclusive), anchor (row, column) and its clearance."""
 
-    area: int
     box: tuple[int, int, int, int]
     anchor: tuple[int, int]
     clearance: float
@@ -36,11 +35,9 @@ def label_map(object_ids: Int[np.ndarray, "h w"], ids: Int[np.ndarray, "k"]) -> 
 
 
 def visible_parts(
-    labels: Int[np.ndarray, "h w"], depth: Float[np.ndarray, "h w"], min_area: float
+    labels: Int[np.ndarray, "h w"], depth: Float[np.ndarray, "h w"], wanted: Int[np.ndarray, "p"]
 ) -> dict[int, VisiblePart]:
-    """Parts of at least `min_area` pixels, keyed by label. Anchors have a depth wherever any pixel of the part has one."""
-    areas = np.bincount(labels.ravel())
-    wanted = np.flatnonzero(areas >= max(1, min_area))
+    """Parts with the wanted labels, where there are any. Anchors have a depth if any pixel of the part has one."""
     wanted = wanted[wanted > 0]
     if len(wanted) == 0:
         return {}
@@ -48,6 +45,8 @@ def visible_parts(
     boxes = ndimage.find_objects(labels)
     parts: dict[int, VisiblePart] = {}
     for label in wanted.tolist():
+        if label > len(boxes) or boxes[label - 1] is None:
+            continue
         rows, columns = boxes[label - 1]
         mask = labels[rows, columns] == label
         with_depth = mask & (depth[rows, columns] > 0)
@@ -58,7 +57,6 @@ def visible_parts(
         offset = ((deepest - deepest.mean(0)) ** 2).sum(1)
         row, column = deepest[int(np.argmin(offset))].tolist()
         parts[label] = VisiblePart(
-            int(areas[label]),
             (rows.start, columns.start, rows.stop, columns.stop),
             (rows.start + row, columns.start + column),
             float(np.sqrt(best)) + 0.5,

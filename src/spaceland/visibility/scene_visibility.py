@@ -1,14 +1,14 @@
 """Visibility of a whole scene: one pass per frame, kept on disk by content.
 
 The cache holds chunks of frames. A chunk's name is a hash of everything that its numbers depend on (settings, objects,
-surface, cameras, poses, depth), so a stale file is never read, and a killed run repeats at most one chunk.
+surface, cameras, poses, depth), so a stale file is never read, and a killed run repeats at most one chunk. A file
+starts with a checksum of the rest: one that was damaged on disk counts as missing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -24,7 +24,8 @@ from spaceland.visibility.samples import surface_samples
 from spaceland.visibility.types import ObjectView, SceneVisibility, VisibilityConfig
 
 _CHUNK = 16
-_CACHE_VERSION = 1
+_CACHE_VERSION = 2
+_CHECKSUM_BYTES = 16
 
 
 def scene_visibility(
@@ -131,7 +132,7 @@ def _chunk_path(cache_dir: Path, scene_key: str, chunk: Sequence[Frame]) -> Path
     for frame in chunk:
         parts += [frame.id, frame.camera, frame.depth_camera, frame.T_world_cam, frame.content_key()]
     name = _digest(*parts)
-    return cache_dir / "visibility" / name[:2] / f"{name}.npz"
+    return cache_dir / "visibility" / name[:2] / f"{name}.views"
 
 
 def _save(path: Path, chunk: Sequence[Frame], views: list[ObjectView], seen: Bool[np.ndarray, "f k"]) -> None:
@@ -144,17 +145,24 @@ def _save(path: Path, chunk: Sequence[Frame], views: list[ObjectView], seen: Boo
         seen=np.packbits(seen, axis=1),
         num_points=np.array(seen.shape[1]),
     )
-    write_bytes(path, buffer.getvalue())
+    data = buffer.getvalue()
+    write_bytes(path, _checksum(data) + data)
+
+
+def _checksum(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_CHECKSUM_BYTES).digest()
 
 
 def _load(path: Path, chunk: Sequence[Frame]) -> tuple[list[ObjectView], Bool[np.ndarray, "f k"]] | None:
-    """A chunk from the cache; None when it is not there or not readable (it is then computed anew)."""
+    """A chunk from the cache; None when it is not there or damaged (it is then computed anew)."""
     try:
-        with np.load(path, allow_pickle=False) as data:
-            seen = np.unpackbits(data["seen"], axis=1, count=int(data["num_points"])).astype(bool)
-            views = [
-                ObjectView.from_array(chunk[f].id, row) for f, row in zip(data["frame"], data["views"], strict=True)
-            ]
-            return views, seen
-    except (OSError, KeyError, ValueError, IndexError, zipfile.BadZipFile):
+        stored = path.read_bytes()
+    except OSError:
         return None
+    checksum, content = stored[:_CHECKSUM_BYTES], stored[_CHECKSUM_BYTES:]
+    if checksum != _checksum(content):
+        return None
+    with np.load(io.BytesIO(content), allow_pickle=False) as data:
+        seen = np.unpackbits(data["seen"], axis=1, count=int(data["num_points"])).astype(bool)
+        views = [ObjectView.from_array(chunk[f].id, row) for f, row in zip(data["frame"], data["views"], strict=True)]
+        return views, seen
