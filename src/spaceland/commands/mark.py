@@ -26,8 +26,8 @@ def mark(
 ) -> int:
     """Bird's-eye view and frames with the same object numbers, and a prompt that explains them.
 
-    Writes bev.png, frames/*.jpg, objects.json (numbers, boxes, pixels, the view's scale) and prompt.json (a chat message
-    with the pictures and the text) for one scene.
+    Writes bev.png, frames/*.jpg, objects.json (numbers, boxes, pixels, the view's scale) and prompt.json (a chat
+    message with the pictures and the text) for one scene.
 
         spaceland mark rooms:7 --out out/marked
         spaceland mark scannet:/data/scans --scene scene0000_00 --question "Which chair is nearest to the door?"

@@ -55,7 +55,7 @@ def save(
         except SceneError as error:
             failed[scene_id] = str(error)
     for scene_id, problem in failed.items():
-        console.print(f"left out {scene_id}: {problem}", highlight=False, markup=False)
+        console.print(f"left out {scene_id}: {problem}", highlight=False, markup=False, soft_wrap=True)
     unchanged = f", {kept} unchanged" if kept else ""
     console.print(f"{written} written{unchanged}: {out}", highlight=False, markup=False, soft_wrap=True)
     if written or kept:

@@ -79,6 +79,8 @@ def find_floor(
     rng = np.random.default_rng(seed)
     extent_m = float(np.linalg.norm(np.ptp(points, axis=0)))
     points = thin(points, max(0.05, extent_m / 500))
+    if len(points) < _NEIGHBOURS:
+        return None
     if len(points) > _MAX_POINTS:
         points = points[np.sort(rng.choice(len(points), _MAX_POINTS, replace=False))]
     up = up / np.linalg.norm(up)
@@ -113,7 +115,7 @@ def find_floor(
 
 def _facing(points: np.ndarray, up: np.ndarray, cosine: float) -> Bool[np.ndarray, "n"]:
     """Points whose neighbourhood is flat and faces up (or down: the sign of a local normal is unknown)."""
-    _, near = cKDTree(points).query(points, k=min(_NEIGHBOURS, len(points)))
+    _, near = cKDTree(points).query(points, k=_NEIGHBOURS)
     patch = points[near] - points[near].mean(1, keepdims=True)
     values, vectors = np.linalg.eigh(np.einsum("nki,nkj->nij", patch, patch))
     flat = values[:, 0] < 0.1 * values[:, 1] + 1e-12

@@ -26,6 +26,8 @@ from spaceland.scenes.scene import NO_OBJECT, Scene, Surface
 from spaceland.visibility.samples import densify
 
 _CROP_CELL_M = 0.15
+_STRAY_SHARE = 0.03
+_MAX_FUSED = 200
 _INK = (45, 45, 45)
 
 
@@ -55,9 +57,10 @@ class BevConfig:
 class Bev:
     """The picture and what lies behind each of its pixels.
 
-    `object_ids` int32 [h, w] (`NO_OBJECT`: room or nothing) and `height_m` float32 [h, w] world z (NaN: nothing) have the
-    size of the picture. `hanging` are the objects left out with the ceiling. `surface_kind` is "mesh", "points",
-    "fused depth" or "object points".
+    `object_ids` int32 [h, w] (`NO_OBJECT`: room or nothing) and `height_m` float32 [h, w] world z (NaN: nothing) have
+    the size of the picture. `hanging` are the objects left out with the ceiling. `surface_kind` is "mesh", "points",
+    "fused depth" or "object points". `bar_px` are first column, end column and row of the scale bar, `bar_length_m` is
+    its length, and the strip that carries it starts at row `strip_top_px`.
     """
 
     image: UInt8[np.ndarray, "h w 3"]
@@ -88,6 +91,7 @@ def render_bev(scene: Scene, config: BevConfig | None = None) -> Bev:
     room = open_room(scene, surface, ceiling_height_m=config.ceiling_height_m, room_labels=config.room_labels)
     strip_px = round(0.05 * config.size_px)
     bev_map, width, height = fit_map(room.surface, config.size_px, strip_px, config.margin_m)
+    assert room.surface.object_ids is not None
     owner = np.where(room.structure, NO_OBJECT, room.surface.object_ids)
     layers = render_top(replace(room.surface, object_ids=owner), bev_map, width, height)
     color = shade_relief(layers, bev_map.metres_per_px, config.relief)
@@ -120,7 +124,9 @@ def scene_surface(scene: Scene) -> tuple[Surface, str]:
     if any(frame.depth is not None for frame in scene.frames):
         from spaceland.scenes.points import fuse_points
 
-        fused = fuse_points(scene)
+        num = sum(frame.depth is not None for frame in scene.frames)
+        # Noise is not seen twice at one place; but a few frames hardly overlap, so then everything counts.
+        fused = fuse_points(scene, stride=-(-num // _MAX_FUSED), min_seen=1 if num < 12 else 2)
         if len(fused.vertices):
             return fused, "fused depth"
     if scene.objects:
@@ -148,7 +154,7 @@ def fit_map(surface: Surface, size_px: int, strip_px: int, margin_m: float) -> t
 
 
 def _extent(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
-    """Least and greatest x, y in metres; patches below 2 % of the largest one count as stray unless an object's."""
+    """Least and greatest x, y in metres; patches below 3 % of the largest one count as stray unless an object's."""
     points, _ = densify(surface.vertices, surface.faces, _CROP_CELL_M)
     used = surface.vertices
     owner = surface.object_ids
@@ -163,7 +169,7 @@ def _extent(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
     # Gaps of two cells (0.3 m) do not part a room.
     labels, count = ndimage.label(ndimage.binary_dilation(occupied, np.ones((3, 3))), np.ones((3, 3)))
     areas = np.bincount(labels[occupied], minlength=count + 1)
-    wanted = areas >= 0.02 * areas.max()
+    wanted = areas >= _STRAY_SHARE * areas.max()
     cells = labels[tuple(np.floor((used[:, :2] - start) / _CROP_CELL_M).astype(int).T)]
     if owner is not None:
         wanted[np.unique(cells[owner != NO_OBJECT])] = True
@@ -186,6 +192,8 @@ def shade_relief(layers: TopLayers, metres_per_px: float, strength: float) -> Fl
             around, known = ndimage.uniform_filter(around, window), ndimage.uniform_filter(known, window)
         lower = np.clip((around / np.maximum(known, 1e-3) - z) / depth_m, 0, 1)
         shade *= 1 - strength * share * lower
+    # Heights are known for pixel centres only; a light blur keeps slanting edges from showing stairs.
+    shade = ndimage.gaussian_filter(shade, 0.8, truncate=2.5)
     shade[empty] = 1
     return layers.color * shade[..., None]
 
@@ -193,12 +201,14 @@ def shade_relief(layers: TopLayers, metres_per_px: float, strength: float) -> Fl
 def _draw_walls(color: np.ndarray, room: OpenRoom, bev_map: BevMap, line_px: float, layers: TopLayers) -> np.ndarray:
     """Draw where walls are cut as thin dark lines, not over objects."""
     height, width = color.shape[:2]
-    canvas = Image.new("L", (2 * width, 2 * height))
+    canvas = Image.new("L", (4 * width, 4 * height))
     draw = ImageDraw.Draw(canvas)
-    line = max(1, round(2 * line_px))
-    for (u0, v0), (u1, v1) in (2 * bev_map.world_to_pixel(room.cut_xy)).round(2).tolist():
+    line = max(2, round(4 * line_px))
+    for (u0, v0), (u1, v1) in (4 * bev_map.world_to_pixel(room.cut_xy)).round(2).tolist():
         draw.line((u0, v0, u1, v1), fill=255, width=line)
-    cover = np.asarray(canvas, dtype=np.float32).reshape(height, 2, width, 2).mean((1, 3)) / 255
+        for u, v in ((u0, v0), (u1, v1)):  # closes corners
+            draw.ellipse((u - line / 2, v - line / 2, u + line / 2 - 1, v + line / 2 - 1), fill=255)
+    cover = np.array(canvas.reduce(4), dtype=np.float32) / 255
     cover[layers.object_ids != NO_OBJECT] = 0
     return color * (1 - cover[..., None]) + np.array(_INK, dtype=np.float32) * cover[..., None]
 

@@ -103,7 +103,7 @@ def open_room(
         vertices = surface.vertices
         walls = corners[structure[corners].all(1) & ~gone[corners].any(1)]
         level = min(cut.limit_m, cut.floor_z_m + _HEAD_ROOM_M) - 0.0137  # off round heights, where edges lie
-        cut_xy = slice_triangles(vertices[walls], level)
+        cut_xy = join_segments(slice_triangles(vertices[walls], level))
     if len(vertices) == 0 or (faces is not None and len(faces) == 0):
         raise SceneError(
             f"scene {scene.id}: nothing is left below the ceiling cut at z = {cut.z_m} m ({cut.rule}); "
@@ -196,3 +196,32 @@ def slice_triangles(triangles: Float[np.ndarray, "m 3 3"], z_m: float) -> Float[
         share = (z_m - apex[:, 2]) / (other[:, 2] - apex[:, 2])
         ends.append(apex[:, :2] + share[:, None] * (other[:, :2] - apex[:, :2]))
     return np.stack(ends, 1) if len(triangles) else np.zeros((0, 2, 2))
+
+
+def join_segments(segments: Float[np.ndarray, "k 2 2"], gap_m: float = 0.002) -> Float[np.ndarray, "j 2 2"]:
+    """Join touching pieces of one straight line: a wall of many triangles becomes one segment, drawn without seams."""
+    step = segments[:, 1] - segments[:, 0]
+    length = np.linalg.norm(step, axis=1)
+    segments, step = segments[length > 1e-6], step[length > 1e-6] / length[length > 1e-6, None]
+    if len(segments) == 0:
+        return segments
+    turn = (step[:, 0] < -1e-9) | ((np.abs(step[:, 0]) <= 1e-9) & (step[:, 1] < 0))
+    step = np.where(turn[:, None], -step, step)
+    angle = np.round(np.arctan2(step[:, 1], step[:, 0]) / 1e-3).astype(np.int64)
+    direction = np.stack([np.cos(angle * 1e-3), np.sin(angle * 1e-3)], -1)
+    along = np.sort(np.einsum("kej,kj->ke", segments, direction), axis=1)
+    middle = segments.mean(1)
+    offset = middle[:, 1] * direction[:, 0] - middle[:, 0] * direction[:, 1]
+    line = np.round(offset / gap_m).astype(np.int64)
+    joined: list[list[float]] = []  # angle, line, start, end, offset
+    for k in np.lexsort((along[:, 0], line, angle)):
+        start, end = along[k]
+        last = joined[-1] if joined else None
+        if last and last[:2] == [angle[k], line[k]] and start <= last[3] + gap_m:
+            last[3] = max(last[3], end)
+        else:
+            joined.append([angle[k], line[k], start, end, offset[k]])
+    angles, _, start, end, offsets = np.array(joined, dtype=float).T
+    direction = np.stack([np.cos(angles * 1e-3), np.sin(angles * 1e-3)], -1)
+    foot = offsets[:, None] * np.stack([-direction[:, 1], direction[:, 0]], -1)
+    return np.stack([foot + start[:, None] * direction, foot + end[:, None] * direction], 1)

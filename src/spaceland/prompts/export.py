@@ -1,8 +1,8 @@
 """Marked views of a scene in a folder: `bev.png`, `frames/*.jpg`, `objects.json` and `prompt.json`.
 
-`mark_scene` chooses frames, renders the bird's-eye view, measures what each frame sees, places the same numbers on all
-pictures and writes everything. Numbers are the object ids where these are at most 999, else 0, 1, 2, ... in the order of
-the ids; `objects.json` holds both. An object is listed when it carries its number on at least one picture.
+`mark_scene` chooses frames, renders the bird's-eye view, measures what each frame sees, places the same numbers on
+all pictures and writes everything. Numbers are the object ids where these are at most 999, else 0, 1, 2, ... in the
+order of the ids; `objects.json` holds both. An object is listed when it carries its number on at least one picture.
 """
 
 from __future__ import annotations
@@ -116,7 +116,10 @@ def mark_scene(
     things = markable(scene, config)
     numbers = mark_numbers(things)
     bev = render_bev(scene, config.bev)
-    centers = {thing.id: tuple(map(float, bev.map.world_to_pixel(thing.center))) for thing in things}
+    centers = {}
+    for thing in things:
+        u, v = bev.map.world_to_pixel(thing.center)
+        centers[thing.id] = (float(u), float(v))
     bev_marks = place_bev_marks(
         bev.object_ids,
         numbers,

@@ -1,9 +1,9 @@
 """Object numbers drawn on pictures: a filled disc with the number in it.
 
-The style `gpt4scene` has the look that was measured in that paper's pictures: discs of RGB (139, 0, 0) with white bold
-digits and a diameter of 6.25 % of the image width (40 px at 640), the same for near and far objects. Where a disc goes is
-decided in `placement`; here it is only drawn. Digits come from the font inside Pillow, so pictures are the same bytes on
-every machine with the same Pillow.
+The style `gpt4scene` has the look that was measured in that paper's pictures: discs of RGB (139, 0, 0) with white
+bold digits and a diameter of 6.25 % of the image width (40 px at 640), the same for near and far objects. Where a disc
+goes is decided in `placement`; here it is only drawn. Digits come from the font inside Pillow, so pictures are the same
+bytes on every machine with the same Pillow.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ STYLES = {
 class DiscMark:
     """The number `number` at pixel (u, v) of an image.
 
-    `target_px` is set when the disc had to go beside its object: a line leads from the disc to that pixel of the object.
+    `target_px` is set when the disc had to go beside its object: a line leads from the disc to that pixel.
     """
 
     number: int
@@ -127,7 +127,7 @@ def _fitting_font(text: str, diagonal_px: float) -> tuple[ImageFont.FreeTypeFont
     size = max(6, int(diagonal_px * 0.85))
     while True:
         font = ImageFont.load_default(size)
-        stroke = max(0, round(size / 18))  # the stroke makes the regular font bold
+        stroke = max(1, round(size / 22))  # the stroke makes the regular font bold
         box = ImageDraw.Draw(Image.new("L", (1, 1))).textbbox((0, 0), text, font=font, stroke_width=stroke)
         if np.hypot(box[2] - box[0], box[3] - box[1]) <= diagonal_px or size <= 6:
             return font, stroke

@@ -40,11 +40,11 @@ def explain_pictures(
         scale = bev.map.metres_per_px
         width_m, height_m = bev.image.shape[1] * scale, bev.strip_top_px * scale
         parts.append(
-            "Image 1 is a bird's-eye view of the whole room, looking straight down, without perspective and without the "
-            "ceiling. White is where nothing was seen. The x axis points to the right of the picture and the y axis to its "
-            f"top. One pixel is {scale:.4f} metres, so the picture shows {width_m:.1f} metres from left to right and "
-            f"{height_m:.1f} metres from the bottom to the top; the bar at the bottom left is {_length(bev.bar_length_m)} "
-            "long."
+            "Image 1 is a bird's-eye view of the whole room, looking straight down, without perspective and without "
+            "the ceiling. White is where nothing was seen. The x axis points to the right of the picture and the y "
+            f"axis to its top. One pixel is {scale:.4f} metres, so the picture shows {width_m:.1f} metres from left to "
+            f"right and {height_m:.1f} metres from the bottom to the top; the bar at the bottom left is "
+            f"{_length(bev.bar_length_m)} long."
         )
     if num_frames:
         first = 1 + (bev is not None)

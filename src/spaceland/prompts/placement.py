@@ -1,8 +1,8 @@
 """Where the discs go: on pixels that truly show their object, inside the picture, never on top of each other.
 
-Given a picture in which every pixel names its object (the id map), a disc's centre lies on a pixel of its object, as deep
-inside the visible part as the free room allows. Objects with the fewest places to choose from are placed first, so a cup
-is not robbed of its only place by the table under it. Whoever cannot be placed is counted by reason:
+Given a picture in which every pixel names its object (the id map), a disc's centre lies on a pixel of its object, as
+deep inside the visible part as the free room allows. Objects with the fewest places to choose from are placed first, so
+a cup is not robbed of its only place by the table under it. Whoever cannot be placed is counted by reason:
 
     "hidden or out of view"      no pixel shows it
     "too small"                  fewer visible pixels than the configured share of the picture
@@ -10,8 +10,8 @@ is not robbed of its only place by the table under it. Whoever cannot be placed 
     "at the border"              a whole disc on any of its pixels would leave the picture
     "no free place"              every place overlaps a disc
 
-The bird's-eye view prefers the middle of the object's box, and where no own pixel is free the disc goes beside it with a
-leader line, so nothing that is seen from above stays unnamed.
+The bird's-eye view prefers the middle of the object's box, and where no own pixel is free the disc goes beside it with
+a leader line, so nothing that is seen from above stays unnamed.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def place_marks(
         middle = (pixels * (depth[mask] ** 2)[:, None]).sum(0) / (depth[mask] ** 2).sum()
         off = np.linalg.norm((pixels - middle) * scale, axis=1)
         value = depth[mask] - 1e-3 * off
-        pixels = pixels + [row, column]
+        pixels += np.array([row, column])
         inside = _disc_inside(pixels, scale, radius, image_size[0], image_size[1])
         if inside.any():
             options.append(_Places(object_id, pixels[inside], value[inside]))
@@ -158,7 +158,7 @@ def place_bev_marks(
             skipped[object_id] = "too small" if areas.get(object_id, 0) else "hidden or out of view"
             continue
         mask, row, column = _cut_out(object_ids, object_id)
-        pixels = np.argwhere(mask) + [row, column]
+        pixels = np.argwhere(mask) + np.array([row, column])
         u, v = box_centers_px[object_id]
         value = -np.linalg.norm(pixels + 0.5 - [v, u], axis=1)
         own[object_id] = _Places(object_id, pixels, value)

@@ -1,8 +1,9 @@
 """Colour, height and owner in every pixel, looking straight down on a surface. No graphics card, no OpenGL.
 
 Triangles: one parallel ray for each pixel centre (Embree); pixels beside an edge get 3 x 3 rays, whose colours are
-averaged, so edges are smooth and flat areas cheap. Points: each is a disc as wide as its neighbours are far; of the discs
-that cover a pixel those within 5 cm of the highest are blended by distance, and small gaps between points are closed.
+averaged, so edges are smooth and flat areas cheap. Points: each is a disc as wide as its neighbours are far; of the
+discs that cover a pixel those within 5 cm of the highest are blended by distance, and gaps about as narrow as the
+distance between points are closed.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ _EDGE_COLOR = 24.0
 _CHUNK_RAYS = 1 << 20
 _THIN_FROM = 400_000
 _BATCH = 4_000_000
+_NOWHERE_M = -1e4
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +140,9 @@ def _render_points(surface: Surface, colors: np.ndarray, bev_map: BevMap, width:
     surface, colors = _one_point_a_pixel(surface, colors, bev_map.metres_per_px)
     assert surface.object_ids is not None
     num = height * width
-    radius_px = np.maximum(point_radii(surface.vertices) / bev_map.metres_per_px, 0.75)
+    radius_m = point_radii(surface.vertices)
+    # Stray points lie far apart: they stay small.
+    radius_px = np.maximum(np.minimum(radius_m, 1.7 * np.median(radius_m)) / bev_map.metres_per_px, 0.75)
     place = bev_map.world_to_pixel(surface.vertices)
     z = surface.vertices[:, 2].astype(np.float32)
     discs = list(_discs(place, radius_px, width, height))
@@ -164,7 +168,7 @@ def _render_points(surface: Surface, colors: np.ndarray, bev_map: BevMap, width:
         np.where(seen, top, np.nan).astype(np.float32).reshape(height, width),
         ids.reshape(height, width),
     )
-    return _close_gaps(layers, 2.0 * float(np.median(radius_px)))
+    return _close_gaps(layers, round(1.5 * float(np.median(radius_px))))
 
 
 def _one_point_a_pixel(surface: Surface, colors: np.ndarray, metres_per_px: float) -> tuple[Surface, np.ndarray]:
@@ -196,23 +200,29 @@ def _discs(
             batch.append((index[ok].astype(np.int32), (y * width + x)[ok], weight.astype(np.float32)))
             size += len(weight)
             if size > _BATCH:
-                yield tuple(np.concatenate(part) for part in zip(*batch, strict=True))
+                yield _joined(batch)
                 batch, size = [], 0
     if batch:
-        yield tuple(np.concatenate(part) for part in zip(*batch, strict=True))
+        yield _joined(batch)
 
 
-def _close_gaps(layers: TopLayers, reach_px: float) -> TopLayers:
-    """Fill gaps narrower than twice the reach between seen pixels from the nearest of them; wider ones stay white."""
-    seen = ~np.isnan(layers.height_m)
-    if seen.all() or not seen.any():
+def _joined(batch: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    index, flat, weight = (np.concatenate(part) for part in zip(*batch, strict=True))
+    return index, flat, weight
+
+
+def _close_gaps(layers: TopLayers, reach_px: int) -> TopLayers:
+    """Fill gaps at most twice the reach wide, through which the ground or lower things shimmer, from beside them."""
+    if reach_px < 1 or np.isnan(layers.height_m).all():
         return layers
-    pad = int(np.ceil(reach_px)) + 1
-    grown = ndimage.distance_transform_edt(np.pad(~seen, pad, constant_values=True)) <= reach_px
-    closed = ndimage.distance_transform_edt(grown)[pad:-pad, pad:-pad] > reach_px
-    row, column = ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True)
-    fill = closed & ~seen
+    z = np.where(np.isnan(layers.height_m), _NOWHERE_M, layers.height_m)
+    padded = np.pad(z, 2 * reach_px, constant_values=_NOWHERE_M)
+    closed = ndimage.grey_closing(padded, size=2 * reach_px + 1)[
+        2 * reach_px : -2 * reach_px, 2 * reach_px : -2 * reach_px
+    ]
+    gap = closed - z > _BLEND_M
+    row, column = ndimage.distance_transform_edt(gap, return_distances=False, return_indices=True)
+    source = row[gap], column[gap]
     color, height_m, ids = layers.color.copy(), layers.height_m.copy(), layers.object_ids.copy()
-    source = row[fill], column[fill]
-    color[fill], height_m[fill], ids[fill] = color[source], height_m[source], ids[source]
+    color[gap], height_m[gap], ids[gap] = color[source], height_m[source], ids[source]
     return TopLayers(color, height_m, ids)

@@ -5,8 +5,8 @@
      "frames": [{"frame": "000012", "pixel": [321.5, 200.5], "visible_fraction": 0.83}],
      "bev_pixel": [412.5, 388.5], "bev_leader_to": null}
 
-Pixels are places of disc centres. An object that is not on the bird's-eye view has `bev_pixel` null; where its disc stands
-beside it, `bev_leader_to` is the object's own pixel at which the line ends.
+Pixels are places of disc centres. An object that is not on the bird's-eye view has `bev_pixel` null; where its disc
+stands beside it, `bev_leader_to` is the object's own pixel at which the line ends.
 """
 
 from __future__ import annotations

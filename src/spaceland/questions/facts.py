@@ -86,6 +86,8 @@ class SceneViews:
             return "too small in the image"
         if view.occluded > policy.max_occluded:
             return "hidden by something"
+        if view.contradicted > policy.max_contradicted:
+            return "picture and scan differ there"
         if view.truncated > policy.max_truncated:
             return "cut off by the image border"
         if view.visible_fraction < policy.min_visible_fraction:

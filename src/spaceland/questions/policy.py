@@ -29,6 +29,8 @@ class AmbiguityPolicy:
     """Visible share of the whole projection."""
     max_occluded: float = 0.4
     """Hidden share of the part inside the image, whatever hides it, annotated or not."""
+    max_contradicted: float = 0.1
+    """Share of the visible part that looks unlike the scan, where no depth tells what is in front of it."""
     max_truncated: float = 0.35
     """Share of the projection beyond the image border."""
     min_clearance_share: float = 0.006

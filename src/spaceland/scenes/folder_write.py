@@ -149,7 +149,7 @@ def _clear(scene: Scene, path: Path) -> None:
             raise OutputError(f"cannot write {path}: a file is in the way; choose another folder")
         path.mkdir(parents=True, exist_ok=True)
         held = {entry.name for entry in path.iterdir()}
-        if held and not held & {"scene.json", UNFINISHED}:
+        if held and not held & {"scene.json", "save.json", UNFINISHED}:
             raise OutputError(f"{path} holds '{min(held)}' and is no scene folder; choose an empty or new folder")
         (path / UNFINISHED).write_bytes(b"")
         for name in ("scene.json", "save.json", "objects.npz", "surface.ply"):

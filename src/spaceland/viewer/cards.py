@@ -129,7 +129,7 @@ def _sheet(row: Mapping[str, Any], name: str, sheet: Picture) -> Html:
     return tag(
         "div",
         tag("svg", tag("use", href=f"#{name}"), tag("g", rings, class_="secret"), attributes=view),
-        class_="frame",
+        class_="frame strip",
     )
 
 

@@ -22,12 +22,12 @@ def nice_step(low: float, high: float, most: int = 14) -> float:
     """
     least = max((high - low) / most, 0.1)
     power = 10.0 ** math.floor(math.log10(least) + 1e-9)
-    for factor in (1.0, 2.0, 2.5, 5.0, 10.0):
+    for factor in (1.0, 2.0, 2.5, 5.0, 10.0, 20.0):
         step = round(factor * power, 9)
         # A step may need one more bin than (high - low) / step because bins start at multiples of the step.
         if math.floor(high / step + 1e-9) - math.floor(low / step + 1e-9) < most:
             return step
-    return round(10 * power, 9)
+    return round(50 * power, 9)
 
 
 def bin_values(values: Sequence[float], step: float) -> tuple[float, list[int]]:

@@ -51,25 +51,34 @@ class Section:
     """Paragraphs."""
     tables: Sequence[Table] = ()
     images: Sequence[Image] = ()
-    large_images: bool = False
+    first_large: bool = False
+    """Show the first picture large, with the others beside it."""
     code: str = ""
     """Shown as it is, such as commands or a prompt."""
     links: Sequence[Link] = ()
 
 
-def write_index(out_dir: Path, title: str, sections: Sequence[Section], *, lead: str = "") -> Path:
-    """Write `index.html` into a folder; returns its path.
+def write_index(
+    out_dir: Path, title: str, sections: Sequence[Section], *, lead: str = "", links: Sequence[Link] = ()
+) -> Path:
+    """Write `index.html` into a folder; returns its path. `lead` and `links` stand under the title.
 
     Raises:
         OutputError: a picture or link names no file below the folder, or the page cannot be written.
     """
     anchors = [f"section-{k + 1}" for k in range(len(sections))]
-    links = [tag("a", part.title, href=f"#{name}") for name, part in zip(anchors, sections, strict=True)]
-    heading = tag("div", tag("div", tag("div", "spaceland", class_="brand"), tag("h1", title), tag("p", lead)))
+    parts = [tag("a", part.title, href=f"#{name}") for name, part in zip(anchors, sections, strict=True)]
+    heading = tag(
+        "div",
+        tag("div", "spaceland", class_="brand"),
+        tag("h1", title),
+        tag("p", lead) if lead else None,
+        _links(out_dir, links),
+    )
     body = tag(
         "div",
         tag("header", tag("div", heading, class_="wrap"), class_="hero"),
-        tag("nav", tag("div", links, class_="wrap")),
+        tag("nav", tag("div", parts, class_="wrap")),
         tag(
             "main",
             [_section(out_dir, name, part) for name, part in zip(anchors, sections, strict=True)],
@@ -95,17 +104,21 @@ def _section(out_dir: Path, name: str, part: Section) -> Html:
         )
         for image in part.images
     ]
-    links = [tag("li", tag("a", link.text, href=_href(out_dir, link.path))) for link in part.links]
     return tag(
         "section",
         tag("h2", part.title),
         [tag("p", text) for text in part.text],
         [table(t.head, t.rows) for t in part.tables],
-        tag("div", figures, class_="gallery large" if part.large_images else "gallery") if figures else None,
+        tag("div", figures, class_="gallery lead" if part.first_large else "gallery") if figures else None,
         tag("pre", part.code) if part.code else None,
-        tag("ul", links, class_="links") if links else None,
+        _links(out_dir, part.links),
         id=name,
     )
+
+
+def _links(out_dir: Path, links: Sequence[Link]) -> Html | None:
+    items = [tag("li", tag("a", link.text, href=_href(out_dir, link.path))) for link in links]
+    return tag("ul", items, class_="links") if items else None
 
 
 def _href(out_dir: Path, path: str) -> str:

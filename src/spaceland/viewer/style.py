@@ -13,7 +13,7 @@ CSS = """
 --sans:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;
 --mono:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace}
 @media (prefers-color-scheme:dark){:root{--paper:#0e141a;--card:#161e26;--ink:#e4ebf1;--soft:#94a3b1;--line:#2a3641;
---grid:#202a33;--accent:#5fd0c1;--wash:#12312e;--bar:#3f8686;--shade:none;
+--grid:#26323c;--accent:#5fd0c1;--wash:#12312e;--bar:#3f8686;--shade:none;
 --red:#ff5a5f;--blue:#6f97ff;--green:#3fcf72;--yellow:#fad20a}}
 *{box-sizing:border-box}
 html{scroll-behavior:smooth;scroll-padding-top:7.5rem;-webkit-text-size-adjust:100%}
@@ -30,7 +30,8 @@ a{color:var(--accent);text-decoration-thickness:1px;text-underline-offset:.18em}
 a:focus-visible,button:focus-visible,select:focus-visible,summary:focus-visible,input:focus-visible
 {outline:2px solid var(--accent);outline-offset:2px;border-radius:4px}
 code,pre,.mono{font-family:var(--mono);font-size:.84em}
-pre{margin:.5rem 0;padding:.8rem 1rem;overflow:auto;background:var(--paper);border:1px solid var(--line);
+pre{white-space:pre-wrap;overflow-wrap:anywhere;
+margin:.5rem 0;padding:.8rem 1rem;overflow:auto;background:var(--paper);border:1px solid var(--line);
 border-radius:8px;line-height:1.5;max-height:26rem}
 .soft{color:var(--soft)}
 .small{font-size:.86rem}
@@ -76,10 +77,11 @@ padding:1.1rem;margin:1rem 0;display:grid;gap:.9rem 1.5rem;grid-template-columns
 grid-column:1/-1}
 .card>header .mono{overflow-wrap:anywhere}
 .pill{background:var(--wash);color:var(--accent);border-radius:99px;padding:.08rem .65rem;font-weight:600}
-.pictures{display:grid;gap:.8rem;align-self:start}
-.pictures figure{margin:0;position:relative}
+.pictures{display:grid;grid-template-columns:minmax(0,1fr);gap:.8rem;align-self:start}
+.pictures figure{margin:0;position:relative;min-width:0}
 .frame{position:relative;border-radius:8px;overflow:hidden;background:var(--paper)}
 .frame img,.frame svg{display:block;width:100%;height:auto}
+.frame.strip{overflow-x:auto}.frame.strip svg{min-width:600px}
 .frame svg.over{position:absolute;inset:0;height:100%}
 .missing{padding:2.5rem 1rem;text-align:center;color:var(--soft);border:1px dashed var(--line);border-radius:8px}
 .question{font-size:1.06rem;margin:0 0 .8rem;white-space:pre-line;overflow-wrap:anywhere}
@@ -117,10 +119,11 @@ td.num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,260px),1fr));gap:1rem;margin:1rem 0}
 .gallery figure{margin:0}
 .gallery img{display:block;width:100%;height:auto;border-radius:8px;border:1px solid var(--line);background:#fff}
-.gallery.large{grid-template-columns:repeat(auto-fill,minmax(min(100%,480px),1fr))}
+@media (min-width:800px){.gallery.lead{grid-template-columns:6fr 4fr 4fr}
+.gallery.lead figure:first-child{grid-row:1/span 4}}
 .links{display:flex;flex-wrap:wrap;gap:.6rem;margin:1rem 0;padding:0;list-style:none}
-.links a{display:inline-block;padding:.42rem .9rem;border:1px solid var(--accent);border-radius:8px;
-text-decoration:none;font-weight:600;font-size:.92rem}
+.links a{display:inline-block;background:var(--card);padding:.42rem .9rem;border:1px solid var(--accent);
+border-radius:8px;text-decoration:none;font-weight:600;font-size:.92rem}
 .links a:hover{background:var(--wash)}
 .good{color:var(--accent);font-weight:640}
 footer{margin:4rem 0 2rem;padding-top:1rem;border-top:1px solid var(--line);color:var(--soft);font-size:.86rem}
@@ -152,9 +155,10 @@ body.quiz .options li.right::after{content:none}
 .card.many{grid-template-columns:minmax(0,3fr) minmax(0,1fr);grid-template-rows:auto auto 1fr}
 .card.many>.plan{grid-column:2;grid-row:2/span 2}
 .card.many:not(:has(>.plan))>:is(.pictures,.words){grid-column:1/-1}}
-@media (min-width:620px){.pictures.pair{grid-template-columns:1fr 1fr}}
+@media (min-width:620px){.pictures.pair{grid-template-columns:repeat(2,minmax(0,1fr))}}
 @media (max-width:560px){.card{padding:.85rem;border-radius:10px}.wrap{padding:0 .9rem}.stats dd{font-size:1.4rem}
-.meta,.values{grid-template-columns:minmax(0,1fr);gap:0}.meta dd,.values dd{margin-bottom:.35rem}}
+.plan svg{max-width:290px}
+.meta{grid-template-columns:minmax(0,1fr);gap:0}.meta dd{margin-bottom:.35rem}}
 @media print{nav,.filter{display:none}.card{break-inside:avoid;box-shadow:none}}
 """
 

@@ -194,18 +194,21 @@ def _furniture(plan: Plan, things: Sequence[Thing]) -> list[Html]:
 
 
 def _camera(plan: Plan, camera: Camera, places: Sequence[Point], name: str) -> list[Html]:
-    """Its view reaches a little farther than the objects of the question."""
+    """Its view reaches a little farther than the objects of the question. A number stands behind it, to one side."""
     x, y = plan.at(camera.place)
     farthest = max((math.dist(camera.place, place) for place in places), default=0.0)
     reach_m = min(max(farthest + 0.4, _REACH_M[0]), _REACH_M[1])
     parts = [
         tag("polygon", points=plan.path(camera.wedge(reach_m)), class_="p-wedge"),
-        tag("circle", tag("title", "camera"), cx=x, cy=y, r=7.0 if name else 4.5, class_="p-cam"),
+        tag("circle", tag("title", f"camera {name}".strip()), cx=x, cy=y, r=4.0, class_="p-cam"),
     ]
     if name:
-        parts.append(
-            tag("text", name, attributes={"text-anchor": "middle"}, x=x, y=y + 3.6, font_size=10, class_="p-num")
-        )
+        # To the left for odd and to the right for even numbers, so that cameras at one place keep both numbers visible.
+        back = math.radians(camera.heading_deg + 180 + (45 if int(name) % 2 else -45))
+        u, v = x + 11 * math.sin(back), y - 11 * math.cos(back)
+        centered = {"text-anchor": "middle"}
+        parts.append(tag("circle", cx=u, cy=v, r=7.0, class_="p-cam"))
+        parts.append(tag("text", name, attributes=centered, x=u, y=v + 3.6, font_size=10, class_="p-num"))
     return parts
 
 

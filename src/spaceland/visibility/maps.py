@@ -18,13 +18,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
+from PIL import Image
 
 from spaceland.errors import SceneError
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.raycast import RayCaster
 from spaceland.scenes.scene import NO_OBJECT, Frame, Scene, Surface
 from spaceland.visibility.labels import LabelGrid
+from spaceland.visibility.photometric import contradicted_pixels
 from spaceland.visibility.samples import point_radii
 from spaceland.visibility.splat import splat
 from spaceland.visibility.types import VisibilityConfig
@@ -35,7 +37,8 @@ class FrameMaps:
     """`depth` float32 [h, w] metres (0: unknown) and `object_ids` int32 [h, w] (`NO_OBJECT`: none), of `camera`.
 
     `edge_pixels` [e] are flat indices of pixels beside a pixel with another id, and `edge_ids` [e, 4] what their four
-    quarters show; both are empty where the maps are as large as the picture.
+    quarters show; both are empty where the maps are as large as the picture. `contradicted` [h, w] marks pixels whose
+    colour in the picture is not that of the surface; None where depth or ids prove what is seen, or nothing has colours.
     """
 
     camera: PinholeCamera
@@ -43,6 +46,7 @@ class FrameMaps:
     object_ids: Int[np.ndarray, "h w"]
     edge_pixels: Int[np.ndarray, "e"] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     edge_ids: Int[np.ndarray, "e 4"] = field(default_factory=lambda: np.zeros((0, 4), dtype=np.int32))
+    contradicted: Bool[np.ndarray, "h w"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,6 +141,7 @@ class MapMaker:
             SceneError: the frame has no depth and the scene no surface, or an image is broken.
         """
         camera = self._config.map_camera(frame.camera)
+        contradicted = None
         if frame.object_ids is not None:
             depth = self._sensor(frame, camera)[0] if frame.depth is not None else self._rendered(frame, camera)[0]
             ids, look = self._given(frame, camera)
@@ -147,13 +152,14 @@ class MapMaker:
             ids = self._label(frame, x, y, depth)
             look = self._sensor_look(frame, camera, image, source)
         else:
-            depth, ids, look = self._rendered(frame, camera)
+            depth, ids, look, index = self._rendered(frame, camera)
+            contradicted = self._contradicted(frame, camera, index)
         if look is None or frame.camera.width < 1.5 * camera.width:
-            return FrameMaps(camera, depth, ids)
+            return FrameMaps(camera, depth, ids, contradicted=contradicted)
         pixels = _edges(ids)
         u = (pixels % camera.width)[:, None] + np.array([0.25, 0.75, 0.25, 0.75])
         v = (pixels // camera.width)[:, None] + np.array([0.25, 0.25, 0.75, 0.75])
-        return FrameMaps(camera, depth, ids, pixels, look(u.ravel(), v.ravel()).reshape(-1, 4))
+        return FrameMaps(camera, depth, ids, pixels, look(u.ravel(), v.ravel()).reshape(-1, 4), contradicted)
 
     def _resampling(self, image: PinholeCamera, target: PinholeCamera) -> Resampling:
         key = image, target
@@ -212,8 +218,20 @@ class MapMaker:
         ids.ravel()[known] = found
         return ids
 
-    def _rendered(self, frame: Frame, camera: PinholeCamera) -> tuple[np.ndarray, np.ndarray, _Look | None]:
-        """Depth, ids and a closer look, from the surface alone."""
+    def _contradicted(
+        self, frame: Frame, camera: PinholeCamera, index: Int[np.ndarray, "h w"]
+    ) -> Bool[np.ndarray, "h w"] | None:
+        """Where the picture shows something else than the face or point of that index."""
+        surface = self._surface
+        if surface.colors is None or not self._config.check_colors:
+            return None
+        has_faces = surface.faces is not None and len(surface.faces)
+        vertex = surface.faces[index, 0] if has_faces and surface.faces is not None else index
+        picture = Image.fromarray(frame.color()).resize((camera.width, camera.height), Image.Resampling.BOX)
+        return contradicted_pixels(np.array(picture), surface.colors[vertex], index >= 0)
+
+    def _rendered(self, frame: Frame, camera: PinholeCamera) -> tuple[np.ndarray, np.ndarray, _Look | None, np.ndarray]:
+        """Depth, ids, a closer look, and the face or point in each pixel (-1: none), from the surface alone."""
         surface = self._scene.surface
         if surface is None or len(surface.vertices) == 0:
             raise SceneError(
@@ -223,16 +241,17 @@ class MapMaker:
         pose = frame.T_world_cam
         if surface.faces is None or len(surface.faces) == 0:
             depth, index = splat(surface.vertices, self._radii, camera, pose)
-            return depth, self._owner_of(frame, camera.pixel_rays(), depth, index), None
+            return depth, self._owner_of(frame, camera.pixel_rays(), depth, index), None, index
 
-        def cast(rays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        def cast(rays: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             hits = self._caster.cast(pose[:3, 3], rays @ pose[:3, :3].T)
-            return hits.distance, self._owner_of(frame, rays, hits.distance, hits.face)
+            return hits.distance, self._owner_of(frame, rays, hits.distance, hits.face), hits.face
 
         def look(u: np.ndarray, v: np.ndarray) -> np.ndarray:
             return cast(camera.unproject(np.stack([u, v], -1), np.ones(len(u))))[1]
 
-        return *cast(camera.pixel_rays()), look
+        depth, ids, face = cast(camera.pixel_rays())
+        return depth, ids, look, face
 
     def _owner_of(
         self, frame: Frame, rays: Float[np.ndarray, "*n 3"], depth: Float[np.ndarray, "*n"], index: np.ndarray

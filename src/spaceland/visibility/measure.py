@@ -77,6 +77,7 @@ def measure_frame(frame: Frame, maps: FrameMaps, samples: ObjectSamples, config:
     shares = _shares(frame.T_world_cam, maps, labels, samples, chosen, config)
     centers_cam = transform_points(invert_rigid(frame.T_world_cam), samples.centers[chosen])
     center_px, center_depth = frame.camera.project(centers_cam)
+    contradicted = _contradicted_shares(maps, labels, len(samples.ids) + 1)
     views = []
     for row, k in enumerate(chosen.tolist()):
         part = parts[k + 1]
@@ -98,6 +99,7 @@ def measure_frame(frame: Frame, maps: FrameMaps, samples: ObjectSamples, config:
                 anchor_depth_m=anchor_depth if anchor_depth > 0 else float("nan"),
                 center_px=(float(center_px[row, 0]), float(center_px[row, 1])),
                 center_depth_m=float(center_depth[row]) if center_depth[row] > 0 else float("nan"),
+                contradicted=float(contradicted[k + 1]),
             )
         )
     return views
@@ -108,6 +110,14 @@ def _areas(maps: FrameMaps, labels: Int[np.ndarray, "h w"], ids: Int[np.ndarray,
     num = len(ids) + 1
     whole = np.bincount(labels.ravel(), minlength=num) - np.bincount(labels.ravel()[maps.edge_pixels], minlength=num)
     return whole + np.bincount(label_map(maps.edge_ids, ids).ravel(), minlength=num) / 4
+
+
+def _contradicted_shares(maps: FrameMaps, labels: Int[np.ndarray, "h w"], num: int) -> Float[np.ndarray, "k1"]:
+    """Share of the pixels of each label whose colour contradicts the surface."""
+    if maps.contradicted is None:
+        return np.zeros(num)
+    bad = np.bincount(labels.ravel(), weights=maps.contradicted.ravel(), minlength=num)
+    return bad / np.maximum(np.bincount(labels.ravel(), minlength=num), 1)
 
 
 def _shares(

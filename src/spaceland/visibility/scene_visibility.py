@@ -24,7 +24,7 @@ from spaceland.visibility.samples import surface_samples
 from spaceland.visibility.types import ObjectView, SceneVisibility, VisibilityConfig
 
 _CHUNK = 16
-_CACHE_VERSION = 2
+_CACHE_VERSION = 3
 _CHECKSUM_BYTES = 16
 
 
@@ -121,7 +121,7 @@ def _scene_digest(scene: Scene, config: VisibilityConfig) -> str:
     for thing in scene.objects:
         parts += [thing.id, thing.points, thing.faces, thing.box.center, thing.box.size, thing.box.rotation]
     if scene.surface is not None:
-        parts += [scene.surface.vertices, scene.surface.faces, scene.surface.object_ids]
+        parts += [scene.surface.vertices, scene.surface.faces, scene.surface.object_ids, scene.surface.colors]
     else:  # overlap points come from all depth frames then
         parts += [(frame.content_key(), frame.T_world_cam.tobytes()) for frame in scene.frames]
     return _digest(*parts)
@@ -131,6 +131,8 @@ def _chunk_path(cache_dir: Path, scene_key: str, chunk: Sequence[Frame]) -> Path
     parts: list[object] = [scene_key]
     for frame in chunk:
         parts += [frame.id, frame.camera, frame.depth_camera, frame.T_world_cam, frame.content_key()]
+        if frame.depth is None and frame.object_ids is None:
+            parts.append(frame.color())  # the picture is compared with the surface
     name = _digest(*parts)
     return cache_dir / "visibility" / name[:2] / f"{name}.views"
 
@@ -141,7 +143,7 @@ def _save(path: Path, chunk: Sequence[Frame], views: list[ObjectView], seen: Boo
     np.savez(
         buffer,
         frame=np.array([frame_index[view.frame_id] for view in views], dtype=np.int32),
-        views=np.array([view.to_array() for view in views]).reshape(-1, 16),
+        views=np.array([view.to_array() for view in views]).reshape(-1, 17),
         seen=np.packbits(seen, axis=1),
         num_points=np.array(seen.shape[1]),
     )

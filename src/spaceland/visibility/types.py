@@ -25,6 +25,8 @@ class VisibilityConfig:
     tolerance_per_m: float = 0.015
     voxel_m: float = 0.03
     """Cell of the grid that names the object nearest to a sensor depth pixel; larger in very large scenes."""
+    check_colors: bool = True
+    """Compare pictures with the surface's colours where there is neither depth nor an id map (see `photometric`)."""
     num_overlap_points: int = 4096
     """Surface points on which frame overlap is counted."""
     min_visible_px: float = 16.0
@@ -49,7 +51,8 @@ class ObjectView:
     projection beyond the image border. `occluded`: share of the part inside the image that something hides.
     `box_px`: x0, y0, x1, y1 around the visible part. `anchor_px`: the visible pixel farthest from the edge of the
     visible part, `anchor_clearance_px` from it. `center_px`, `center_depth_m`: projection of the box centre (it may be
-    outside the image or hidden; NaN behind the camera).
+    outside the image or hidden; NaN behind the camera). `contradicted`: share of the visible part whose colour in the
+    picture is not that of the surface, so that something which the scan lacks may be in front (0 where depth tells).
     """
 
     frame_id: str
@@ -64,8 +67,9 @@ class ObjectView:
     anchor_depth_m: float
     center_px: tuple[float, float]
     center_depth_m: float
+    contradicted: float = 0.0
 
-    def to_array(self) -> Float[np.ndarray, "16"]:
+    def to_array(self) -> Float[np.ndarray, "17"]:
         """All numbers in the order of the fields; the frame is kept outside."""
         values: list[float] = []
         for field in fields(self)[1:]:
@@ -74,7 +78,7 @@ class ObjectView:
         return np.array(values, dtype=np.float64)
 
     @classmethod
-    def from_array(cls, frame_id: str, row: Float[np.ndarray, "16"]) -> ObjectView:
+    def from_array(cls, frame_id: str, row: Float[np.ndarray, "17"]) -> ObjectView:
         """Inverse of `to_array`."""
         v = [float(x) for x in row]
         return cls(
@@ -90,6 +94,7 @@ class ObjectView:
             v[12],
             (v[13], v[14]),
             v[15],
+            v[16],
         )
 
 

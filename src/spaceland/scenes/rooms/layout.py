@@ -17,7 +17,7 @@ from jaxtyping import Float
 
 from spaceland.geometry.transforms import rotation_z
 from spaceland.scenes.rooms.furniture import Model
-from spaceland.scenes.rooms.plan import Plan, Wall, rectangle, rectangles_overlap
+from spaceland.scenes.rooms.plan import Plan, Rug, Wall, rectangle, rectangles_overlap
 
 WALL_GAP_M = 0.02
 """Between furniture and wall: the skirting board fits in."""
@@ -83,6 +83,7 @@ class Layout:
     rng: np.random.Generator
     placements: list[Placement] = field(default_factory=list)
     zones: list[Zone] = field(default_factory=list)
+    rugs: list[Rug] = field(default_factory=list)
 
     # What fits
 

@@ -9,8 +9,9 @@ needs no stored texture coordinates and may be moved with the mesh:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -19,14 +20,25 @@ from jaxtyping import Float, Int, UInt8
 _CREASE_COSINE = float(np.cos(np.radians(40.0)))
 
 
+class LazyPicture:
+    """A picture (uint8 RGB, sides powers of two) that is painted on demand, and then kept."""
+
+    def __init__(self, paint: Callable[[], UInt8[np.ndarray, "h w 3"]]) -> None:
+        self._paint = paint
+
+    @cached_property
+    def image(self) -> UInt8[np.ndarray, "h w 3"]:
+        return self._paint()
+
+
 @dataclass(frozen=True, eq=False)
 class Texture:
-    """A picture (uint8 RGB, sides powers of two) on a plane; beyond its edges it repeats or is clamped.
+    """A picture on a plane; beyond its edges it repeats or is clamped. It is painted when it is first looked at.
 
     `glow` is the light that it sends out itself, as a share of its own colour: 0 for paper, about 1 for a screen.
     """
 
-    image: UInt8[np.ndarray, "h w 3"]
+    picture: LazyPicture
     origin: Float[np.ndarray, "3"]
     u_axis: Float[np.ndarray, "3"]
     v_axis: Float[np.ndarray, "3"]
@@ -87,7 +99,7 @@ def patch(
     color: Sequence[int],
     *,
     spacing_m: float = 0.05,
-    picture: UInt8[np.ndarray, "h w 3"] | None = None,
+    picture: LazyPicture | None = None,
     glow: float = 0.0,
 ) -> Mesh:
     """A flat rectangle as a grid of triangles, seen from the side that `across x up` points to.

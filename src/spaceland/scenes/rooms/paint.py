@@ -5,9 +5,13 @@ All are uint8 RGB with sides that are powers of two. Floors and walls repeat wit
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float, UInt8
-from scipy import ndimage
+from scipy import fft
+
+from spaceland.scenes.rooms.mesh import LazyPicture
 
 TILE_M = 2.4
 _SIDE = 512
@@ -16,11 +20,20 @@ Picture = UInt8[np.ndarray, "h w 3"]
 Color = tuple[int, int, int]
 
 
+def later(rng: np.random.Generator, painter: Callable[..., Picture], *args: object) -> LazyPicture:
+    """The picture that `painter(rng, *args)` will paint, with random numbers of its own."""
+    seed = int(rng.integers(2**62))
+    return LazyPicture(lambda: painter(np.random.default_rng(seed), *args))
+
+
 def _smooth_noise(
     rng: np.random.Generator, shape: tuple[int, int], sigma: tuple[float, float]
 ) -> Float[np.ndarray, "h w"]:
     """Noise with unit variance that repeats at the edges; `sigma` in pixels down and across."""
-    noise = ndimage.gaussian_filter(rng.standard_normal(shape), sigma, mode="wrap")
+    waves = fft.rfft2(rng.standard_normal(shape, dtype=np.float32))
+    y, x = fft.fftfreq(shape[0])[:, None], fft.rfftfreq(shape[1])[None]
+    waves *= np.exp(-2 * np.pi**2 * ((sigma[0] * y) ** 2 + (sigma[1] * x) ** 2)).astype(np.float32)
+    noise = fft.irfft2(waves, shape)
     return (noise - noise.mean()) / (noise.std() + 1e-9)
 
 
@@ -195,7 +208,7 @@ def screen(rng: np.random.Generator) -> Picture:
     return _finish(image)
 
 
-def keyboard() -> Picture:
+def keyboard(rng: np.random.Generator) -> Picture:
     """Keys in rows above a touch pad."""
     side = 128
     y, x = np.meshgrid(np.linspace(0, 1, side), np.linspace(0, 1, side), indexing="ij")

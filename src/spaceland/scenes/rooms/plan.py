@@ -95,6 +95,15 @@ class Plan:
         return rectangle((a + b) / 2, np.abs(a - b), 0.0)
 
 
+@dataclass(frozen=True, eq=False)
+class Rug:
+    """A rug on the floor: centre, size [2] in metres, and yaw."""
+
+    center: Float[np.ndarray, "2"]
+    size: Float[np.ndarray, "2"]
+    yaw: float
+
+
 def make_plan(rng: np.random.Generator, size_m: tuple[float, float], height_m: float, l_shaped: bool) -> Plan:
     """A rectangle of the given size, or one that lacks a corner."""
     w, d = size_m

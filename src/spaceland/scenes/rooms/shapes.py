@@ -10,7 +10,7 @@ import numpy as np
 from spaceland.geometry.transforms import rotation_z
 from spaceland.scenes.rooms import paint
 from spaceland.scenes.rooms.furniture import Model
-from spaceland.scenes.rooms.mesh import Mesh, cuboid, join, lathe, patch
+from spaceland.scenes.rooms.mesh import LazyPicture, Mesh, cuboid, join, lathe, patch
 
 Color = tuple[int, int, int]
 WOODS: tuple[Color, ...] = ((196, 160, 118), (150, 106, 70), (98, 66, 44), (222, 214, 200), (120, 86, 60))
@@ -26,7 +26,7 @@ def as_model(label: str, parts: list[Mesh], *, has_front: bool) -> Model:
 
 
 def _front_panel(
-    width: float, height: float, z: float, y: float, color: Color, picture: np.ndarray | None = None, glow: float = 0.0
+    width: float, height: float, z: float, y: float, color: Color, picture: LazyPicture | None = None, glow: float = 0.0
 ) -> Mesh:
     """A rectangle that faces -y, centred at x = 0."""
     return patch((-width / 2, y, z), (width, 0, 0), (0, 0, height), color, spacing_m=0.1, picture=picture, glow=glow)
@@ -74,7 +74,7 @@ def window(rng: np.random.Generator, width: float, height: float) -> Model:
     rim: Color = WHITE if rng.random() < 0.7 else (150, 108, 74)
     casing, back = 0.06, 0.02
     x, z = width / 2, height
-    view = paint.outdoors(rng)
+    view = paint.later(rng, paint.outdoors)
     parts = [
         cuboid((-x, -0.03, 0), (-x + casing, back, z), rim, spacing_m=0.15),
         cuboid((x - casing, -0.03, 0), (x, back, z), rim, spacing_m=0.15),
@@ -97,7 +97,7 @@ def picture(rng: np.random.Generator, width: float, height: float) -> Model:
     rim = ((24, 24, 26), (236, 234, 230), (152, 110, 70), (196, 164, 92))[int(rng.integers(4))]
     edge = 0.03
     x = width / 2
-    art = paint.artwork(rng, int(rng.integers(4)))
+    art = paint.later(rng, paint.artwork, int(rng.integers(4)))
     parts = [
         cuboid((-x, -0.015, 0), (-x + edge, 0.015, height), rim),
         cuboid((x - edge, -0.015, 0), (x, 0.015, height), rim),
@@ -116,7 +116,7 @@ def monitor(rng: np.random.Generator) -> Model:
         cuboid((-0.12, -0.09, 0), (0.12, 0.09, 0.012), shell),
         cuboid((-0.025, 0.02, 0.012), (0.025, 0.045, foot + 0.1), shell),
         cuboid((-width / 2, -0.015, foot), (width / 2, 0.02, foot + height), shell),
-        _front_panel(width - 0.03, height - 0.03, foot + 0.015, -0.0162, BLACK, paint.screen(rng), glow=0.75),
+        _front_panel(width - 0.03, height - 0.03, foot + 0.015, -0.0162, BLACK, paint.later(rng, paint.screen), glow=0.75),
     ]
     return as_model("monitor", parts, has_front=True)
 
@@ -133,14 +133,14 @@ def laptop(rng: np.random.Generator) -> Model:
     forward = np.cross([1.0, 0, 0], unit)
     parts = [
         cuboid((-width / 2, 0.09 - depth, 0), (width / 2, 0.09, 0.018), shell),
-        patch((-width / 2, 0.09 - depth, 0.0185), across, (0, depth - 0.01, 0), shell, picture=paint.keyboard()),
+        patch((-width / 2, 0.09 - depth, 0.0185), across, (0, depth - 0.01, 0), shell, picture=paint.later(rng, paint.keyboard)),
         patch(hinge, across, lean, BLACK),
         patch(
             hinge + [inset, 0, 0] + unit * inset + forward * 0.0015,
             across - [2 * inset, 0, 0],
             unit * (lid - 2 * inset),
             BLACK,
-            picture=paint.screen(rng),
+            picture=paint.later(rng, paint.screen),
             glow=0.75,
         ),
         patch(hinge + across - forward * 0.008, -across, lean, shell),

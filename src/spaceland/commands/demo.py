@@ -1,0 +1,171 @@
+"""`spaceland demo`: the whole way once, from sample rooms to a page that shows everything.
+
+Each step calls what the verb of the same name calls, so the demo proves that the verbs work together. Times appear on
+the terminal only: what is written is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from spaceland.benchmarks import ScoreResult
+    from spaceland.datasets.generate import GenerateResult
+    from spaceland.prompts import MarkedScene
+    from spaceland.verify import VerifyReport
+    from spaceland.viewer.report import ReportResult
+
+PER_SCENE = 20
+MARKED_FRAMES = 4
+BASELINES = ("oracle", "random", "frequency")
+
+
+def demo(*, out: Path = Path("out/demo"), scenes: str = "rooms:1-2", frames: int = 32, workers: int = 2) -> int:
+    """Make sample rooms, questions, marked views and scores, and a page that shows them.
+
+    Run it again to go on after an interruption.
+
+    Args:
+        out: Folder for everything.
+        scenes: Any source; sample rooms by default.
+        frames: Frames of each sample room.
+        workers: Processes for making rooms and questions.
+    """
+    from rich.console import Console
+
+    from spaceland.viewer.demo_page import DemoResults, write_demo_page
+
+    console = Console()
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    spec = scenes
+    if scenes.startswith("rooms:") and "frames=" not in scenes:
+        spec = f"{scenes}{'&' if '?' in scenes else '?'}frames={frames}"
+    folders, dataset = out / "scenes", out / "dataset"
+    saved = f"folder:{folders}"
+    steps = Steps(say)
+    with steps.step(f"save {spec}") as note:
+        ids = save_scenes(spec, folders, workers)
+        note(f"{len(ids)} scenes in {folders}")
+    with steps.step(f"generate {saved}") as note:
+        made = generate_rows(saved, dataset, workers)
+        note(f"{made.info['rows']} questions in {dataset}")
+    with steps.step(f"verify {dataset}") as note:
+        verified = verify_rows(dataset, saved)
+        note(f"verified {verified.verified} of {verified.total}")
+    with steps.step(f"report {dataset}") as note:
+        report = write_page(dataset)
+        note(f"{report.num_samples} samples in {report.path}")
+    with steps.step(f"mark {saved}") as note:
+        marked = {scene_id: mark_saved(folders / scene_id, out / "marked" / scene_id) for scene_id in ids}
+        note(f"bird's-eye views and frames in {out / 'marked'}")
+    with steps.step("score sparbench, three baselines") as note:
+        scores = {name: score_baseline(dataset, name, out / "scores" / f"{name}.json") for name in BASELINES}
+        note(", ".join(f"{name} {result.overall or 0:.1f}" for name, result in scores.items()))
+    page = write_demo_page(out, DemoResults(spec, made.info, verified, marked, scores))
+    for row_id, reason in verified.failures[:5]:
+        say(f"does not hold: {row_id}: {reason}")
+    say(f"Done in {steps.total_s:.0f} s. Next: open {page} in a browser")
+    return 0 if verified.ok and not made.failures else 1
+
+
+@dataclass
+class Steps:
+    """Says each step with its time."""
+
+    say: Callable[[str], None]
+    number: int = 0
+    total_s: float = 0.0
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Callable[[str], None]]:
+        """Yield a function that takes what the step achieved."""
+        self.number += 1
+        self.say(f"{self.number}. {name}")
+        notes: list[str] = []
+        started = time.monotonic()
+        yield notes.append
+        seconds = time.monotonic() - started
+        self.total_s += seconds
+        self.say(f"   {'; '.join(notes)} ({seconds:.1f} s)")
+
+
+def save_scenes(spec: str, folders: Path, workers: int) -> list[str]:
+    """Write the scenes as folders, several at a time; returns their ids in order."""
+    import multiprocessing
+    from concurrent.futures import ProcessPoolExecutor
+
+    from spaceland.errors import SourceError
+    from spaceland.scenes.sources import iterate_scenes
+
+    ids = [scene_id for _, scene_id, _ in iterate_scenes([spec])]
+    if not ids:
+        raise SourceError(f"'{spec}' holds no scenes")
+    if workers > 1 and len(ids) > 1:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(workers, len(ids)), mp_context=context) as pool:
+            list(pool.map(_save_one, [spec] * len(ids), ids, [folders] * len(ids)))
+    else:
+        for scene_id in ids:
+            _save_one(spec, scene_id, folders)
+    return ids
+
+
+def _save_one(spec: str, scene_id: str, folders: Path) -> None:
+    from spaceland.datasets.config import portable_spec
+    from spaceland.files import write_json
+    from spaceland.scenes.folder_write import fingerprint, is_saved, write_scene
+    from spaceland.scenes.sources import open_scene
+
+    scene, folder = open_scene(spec, scene_id), folders / scene_id
+    mark = fingerprint(scene)
+    if not is_saved(folder, mark):
+        write_scene(scene, folder)
+        write_json(folder / "save.json", {"source": portable_spec(spec), "fingerprint": mark})
+
+
+def generate_rows(saved: str, dataset: Path, workers: int) -> GenerateResult:
+    from spaceland.cache import default_cache_dir
+    from spaceland.datasets.config import GenerateConfig
+    from spaceland.datasets.generate import generate
+
+    config = GenerateConfig(per_scene=PER_SCENE)
+    return generate([saved], dataset, config, workers=workers, cache_dir=default_cache_dir())
+
+
+def verify_rows(dataset: Path, saved: str) -> VerifyReport:
+    from spaceland.verify import verify_dataset
+
+    return verify_dataset(dataset, [saved])
+
+
+def write_page(dataset: Path) -> ReportResult:
+    from spaceland.viewer.report import write_report
+
+    return write_report(dataset)
+
+
+def mark_saved(folder: Path, out: Path) -> MarkedScene:
+    from spaceland.prompts import MarkConfig, mark_scene
+    from spaceland.scenes.sources import open_scene
+
+    return mark_scene(open_scene(f"folder:{folder}"), out, MarkConfig(num_frames=MARKED_FRAMES))
+
+
+def score_baseline(dataset: Path, name: str, out: Path) -> ScoreResult:
+    """Score one built-in baseline and write its JSON."""
+    from spaceland.benchmarks import baseline_predictions, score_rows
+    from spaceland.datasets.rows import read_rows
+    from spaceland.files import write_json
+
+    rows = list(read_rows(dataset / "rows.jsonl"))
+    result = score_rows("sparbench", rows, baseline_predictions(name, rows))
+    write_json(out, result.to_json())
+    return result
