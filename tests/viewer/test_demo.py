@@ -13,9 +13,11 @@ from page_reader import Reader
 
 from handmade import box_scene
 from spaceland.cli import run
+from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.transforms import look_at
 from spaceland.scenes.folder_write import write_scene
 
+CAMERA = PinholeCamera(160, 120, 130.0, 130.0, 80.0, 60.0)
 BOXES = [
     ("chair", (2, 4, 0.5), (0.5, 0.5, 1)),
     ("table", (3.4, 5, 0.4), (1.2, 0.6, 0.8)),
@@ -33,7 +35,7 @@ def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         look_at(np.array([3 + 1.5 * np.sin(a), 1.2, 1.5]), np.array([2.5 + 0.3 * a, 4.5, 0.6]))
         for a in np.linspace(-1, 1, 33)
     ]
-    write_scene(box_scene(BOXES, poses, with_ids=True, id="hall"), tmp_path / "source" / "hall")
+    write_scene(box_scene(BOXES, poses, camera=CAMERA, with_ids=True, id="hall"), tmp_path / "source" / "hall")
     out = tmp_path / "demo"
     command = ["demo", "--out", str(out), "--scenes", f"folder:{tmp_path / 'source'}", "--workers", "1"]
     assert run(command) == 0

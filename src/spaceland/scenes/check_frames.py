@@ -15,6 +15,7 @@ from spaceland.scenes.scene import Frame, Scene
 
 _MIN_OVERLAP_PX = 300
 _PAIRS = 8
+_MOTIONS = ((0.4, 25.0), (0.15, 10.0), (0.0, 0.0))  # metres or degrees; the wide pair is tried first
 
 
 def check_images(scene: Scene, sample: Sequence[Frame]) -> tuple[list[Finding], list[Frame]]:
@@ -145,34 +146,37 @@ def check_agreement(scene: Scene, usable: Sequence[Frame]) -> list[Finding]:
     """Points of one frame seen from another: wrong poses, scale or intrinsics show as a depth difference."""
     residuals = []
     for first in spread(usable, _PAIRS):
-        second = _partner(scene, first)
-        residual = None if second is None else pair_residual_m(first, second)
-        if residual is not None:
-            residuals.append(residual)
+        for moved_m, turned_deg in _MOTIONS:
+            second = _partner(scene, first, moved_m, turned_deg)
+            residual = None if second is None else pair_residual_m(first, second)
+            if residual is not None:
+                residuals.append(residual)
+                break
     if not residuals:
         if len(usable) < 2:
             return []
         return [Finding("info", "frames agree with each other: not known, no two sampled frames see the same place")]
     middle, depth = np.median(residuals, axis=0)
     text = f"frames agree with each other: median |dz| = {middle:.3f} m (worst pair {max(residuals)[0]:.3f} m)"
-    # Relative to the depth, so that a wrong scale cannot make disagreement look small.
-    if middle < 0.015 * depth:
+    # Relative to the depth, so that a scale that is too small cannot make disagreement look small.
+    if middle < min(0.015 * depth, 0.06):
         return [Finding("info", text, len(residuals))]
     hint = "poses may drift or map the world to the camera (rgbd: pose=w2c), or depth_scale or intrinsics are wrong"
-    return [Finding("warn" if middle < 0.05 * depth else "error", text, len(residuals), hint)]
+    return [Finding("warn" if middle < min(0.05 * depth, 0.2) else "error", text, len(residuals), hint)]
 
 
-def _partner(scene: Scene, frame: Frame) -> Frame | None:
-    """The next frame after a clear camera motion (0.15 m or 10 deg): before that, even wrong poses agree."""
+def _partner(scene: Scene, frame: Frame, moved_m: float, turned_deg: float) -> Frame | None:
+    """The next frame (else the last before) after so much camera motion; before that, even wrong poses agree."""
     place = scene.frames.index(frame)
-    near = (*scene.frames[place + 1 : place + 60], *scene.frames[max(0, place - 60) : place][::-1])
-    following = [other for other in near if other.depth is not None]
-    for other in following:
-        moved_m = np.linalg.norm(other.T_world_cam[:3, 3] - frame.T_world_cam[:3, 3])
-        relative = frame.T_world_cam[:3, :3].T @ other.T_world_cam[:3, :3]
-        if moved_m > 0.15 or np.trace(relative) < 1 + 2 * np.cos(np.radians(10)):
-            return other
-    return following[0] if following else None
+    near = (*scene.frames[place + 1 : place + 100], *scene.frames[max(0, place - 100) : place][::-1])
+    with_depth = [other for other in near if other.depth is not None]
+    if not with_depth:
+        return None
+    poses = np.stack([other.T_world_cam for other in with_depth])
+    moved = np.linalg.norm(poses[:, :3, 3] - frame.T_world_cam[:3, 3], axis=1) >= moved_m
+    traces = np.einsum("ij,nij->n", frame.T_world_cam[:3, :3], poses[:, :3, :3])
+    enough = moved | (traces <= 1 + 2 * np.cos(np.radians(turned_deg)))
+    return with_depth[int(np.argmax(enough))] if enough.any() else None
 
 
 def pair_residual_m(first: Frame, second: Frame) -> tuple[float, float] | None:

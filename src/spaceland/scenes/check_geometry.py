@@ -78,7 +78,9 @@ def _gravity(scene: Scene, points: Float[np.ndarray, "n 3"]) -> list[Finding]:
         return [Finding("warn", text, 1, "turn the world so that z is up")]
     T_scene_file = np.array(scene.provenance.get("T_scene_file", np.eye(4)), dtype=float)
     up = T_scene_file[:3, :3].T @ floor.normal
-    return [Finding("warn", text, 1, f"add ?up={','.join(f'{v:.4f}' for v in up + 0.0)} (or ?up=auto) to the rgbd source")]
+    return [
+        Finding("warn", text, 1, f"add ?up={','.join(f'{v:.4f}' for v in up + 0.0)} (or ?up=auto) to the rgbd source")
+    ]
 
 
 def check_places(scene: Scene) -> list[Finding]:

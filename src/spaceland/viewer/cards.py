@@ -176,7 +176,9 @@ def _question(row: Mapping[str, Any]) -> Html:
         tag("li", tag("b", letter), tag("span", option), class_="right" if letter == row["answer"] else None)
         for letter, option in zip(LETTERS, options, strict=False)
     ]
-    answer = tag("b", row["answer"], class_="long" if row["format"] == "sentence" else None)
+    # Long lists may break after their commas and nowhere else.
+    pieces = [(part, tag("wbr")) for part in re.split(r"(?<=,)(?=\S)", row["answer"])]
+    answer = tag("b", pieces, class_="long" if row["format"] == "sentence" else None)
     unit = _UNITS.get(str(row["facts"].get("unit"))) if row["format"] == "fill" else None
     return join(
         tag("p", mark_words(text), class_="question"),

@@ -21,7 +21,7 @@ from typing import TypeAlias
 
 from spaceland.viewer.style import CSS
 
-_VOID = frozenset({"img", "meta", "br", "hr", "link", "input"})
+_VOID = frozenset({"img", "meta", "br", "hr", "link", "input", "wbr"})
 # Control characters, lone surrogates and text direction overrides: no label needs them, and they garble a page.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
