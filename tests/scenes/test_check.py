@@ -17,6 +17,8 @@ from spaceland.errors import SceneError
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.transforms import from_rotation_translation, invert_rigid, look_at, rotation_between
 from spaceland.scenes.check import Finding, check_scene
+from spaceland.scenes.check_frames import check_agreement, check_images, check_poses
+from spaceland.scenes.check_geometry import check_depth_on_surface, check_gravity_and_size, check_objects, check_places
 from spaceland.scenes.folder import write_scene
 from spaceland.scenes.points import fuse_points
 from spaceland.scenes.scene import Frame, Scene, SceneObject, Surface
@@ -40,11 +42,27 @@ def scene() -> Scene:
     return frozen(box_scene(BOXES, POSES, camera=CAMERA))
 
 
-def found(scene: Scene, text: str) -> Finding:
-    """The only finding whose text contains `text`."""
-    findings = [finding for finding in check_scene(scene) if text in finding.what]
-    assert len(findings) == 1, f"{len(findings)} findings with '{text}': {check_scene(scene)}"
+def found(scene: Scene, text: str, only: Callable[[Scene], list[Finding]] = check_scene) -> Finding:
+    """The only finding whose text contains `text`; `only` is a single check instead of all, to save time."""
+    findings = [finding for finding in only(scene) if text in finding.what]
+    assert len(findings) == 1, f"{len(findings)} findings with '{text}'"
     return findings[0]
+
+
+def images(scene: Scene) -> list[Finding]:
+    return check_images(scene, scene.frames)[0]
+
+
+def agreement(scene: Scene) -> list[Finding]:
+    return check_agreement(scene, scene.frames)
+
+
+def on_surface(scene: Scene) -> list[Finding]:
+    return check_depth_on_surface(scene, scene.frames)
+
+
+def geometry(scene: Scene) -> list[Finding]:
+    return check_gravity_and_size(scene, scene.frames)
 
 
 def with_frames(scene: Scene, change: Callable[[Frame], Frame], which: slice = slice(None)) -> Scene:
@@ -73,7 +91,7 @@ def test_the_folder_and_a_points_only_scene_are_sound_too(scene: Scene, tmp_path
     write_scene(scene, tmp_path / "s")
     assert all(finding.level == "info" for finding in check_scene(read_scene(tmp_path / "s"), full=True))
     points = replace(scene, surface=fuse_points(scene, voxel_m=0.03))
-    assert found(points, "within 5 cm").level == "info"
+    assert found(points, "within 5 cm", on_surface).level == "info"
 
 
 def broken_image() -> np.ndarray:
@@ -82,12 +100,12 @@ def broken_image() -> np.ndarray:
 
 def test_unreadable_images_are_errors_and_counted(scene: Scene) -> None:
     bad = with_frames(scene, lambda f: replace(f, color=broken_image), slice(0, 3))
-    finding = found(bad, "colour images that cannot be read (of 8 tried)")
+    finding = found(bad, "colour images that cannot be read (of 8 tried)", images)
     assert (finding.level, finding.count, finding.hint) == ("error", 3, "x.png is not a readable image")
     bad = with_frames(scene, lambda f: replace(f, depth=broken_image), slice(2, 4))
-    assert found(bad, "depth images that cannot be read").count == 2
+    assert found(bad, "depth images that cannot be read", images).count == 2
     bad = with_frames(scene, lambda f: replace(f, object_ids=broken_image), slice(2, 4))
-    assert found(bad, "object id maps that cannot be read (of 2 tried)").count == 2
+    assert found(bad, "object id maps that cannot be read (of 2 tried)", images).count == 2
 
 
 def test_full_reads_what_the_sample_skips(scene: Scene) -> None:
@@ -100,20 +118,20 @@ def test_full_reads_what_the_sample_skips(scene: Scene) -> None:
 
 def test_missing_files_and_other_sizes(scene: Scene, tmp_path: Path) -> None:
     bad = with_frames(scene, lambda f: replace(f, color_path=tmp_path / "none.jpg"), slice(0, 2))
-    assert found(bad, "colour files that do not exist").count == 2
+    assert found(bad, "colour files that do not exist", images).count == 2
     bad = with_frames(scene, lambda f: replace(f, color=lambda: np.zeros((10, 20, 3), np.uint8)), slice(0, 1))
-    assert "20x10, camera 160x120" in found(bad, "colour images that cannot be read").hint
+    assert "20x10, camera 160x120" in found(bad, "colour images that cannot be read", images).hint
     bad = with_frames(scene, lambda f: replace(f, depth=lambda: np.ones((10, 20), np.float32)), slice(0, 1))
-    assert "20x10, camera 160x120" in found(bad, "depth images that cannot be read").hint
+    assert "20x10, camera 160x120" in found(bad, "depth images that cannot be read", images).hint
 
 
 def test_depth_without_values(scene: Scene) -> None:
     def empty(frame: Frame) -> Frame:
         return replace(frame, depth=lambda: np.zeros((120, 160), np.float32))
 
-    finding = found(with_frames(scene, empty, slice(0, 2)), "depth images without any value")
+    finding = found(with_frames(scene, empty, slice(0, 2)), "depth images without any value", images)
     assert (finding.level, finding.count) == ("warn", 2)
-    finding = found(with_frames(scene, empty), "depth images without any value")
+    finding = found(with_frames(scene, empty), "depth images without any value", images)
     assert (finding.level, finding.count) == ("error", 8)
 
 
@@ -124,7 +142,7 @@ def test_mostly_unknown_depth_warns(scene: Scene) -> None:
         depth[:, 30:] = 0
         return replace(frame, depth=lambda: depth)
 
-    finding = found(with_frames(scene, sparse), "of the pixels known")
+    finding = found(with_frames(scene, sparse), "of the pixels known", images)
     assert finding.level == "warn" and "depth_scale" in finding.hint
 
 
@@ -132,7 +150,7 @@ def test_poses_of_the_other_direction_disagree(scene: Scene) -> None:
     bad = replace(
         with_frames(scene, lambda f: replace(f, T_world_cam=invert_rigid(f.T_world_cam))), surface=None, room=None
     )
-    finding = found(bad, "frames agree")
+    finding = found(bad, "frames agree", agreement)
     assert finding.level == "error" and "pose=w2c" in finding.hint
 
 
@@ -148,10 +166,10 @@ def test_wrong_depth_scale_disagrees(scene: Scene, factor: float) -> None:
         for a in np.arange(0, 3, 0.2)
     ]
     around = frozen(box_scene(BOXES, turning, camera=CAMERA))
-    assert found(around, "frames agree").level == "info"
+    assert found(around, "frames agree", agreement).level == "info"
     bad = replace(with_frames(around, scaled), surface=None, room=None)
-    assert found(bad, "frames agree").level in ("warn", "error")
-    assert found(with_frames(around, scaled), "within 5 cm of the surface").level in ("warn", "error")
+    assert found(bad, "frames agree", agreement).level in ("warn", "error")
+    assert found(with_frames(around, scaled), "within 5 cm of the surface", on_surface).level in ("warn", "error")
 
 
 def test_jumps_and_standing_still(scene: Scene) -> None:
@@ -160,10 +178,10 @@ def test_jumps_and_standing_still(scene: Scene) -> None:
         T[0, 3] += 3.5
         return replace(frame, T_world_cam=T)
 
-    finding = found(with_frames(scene, moved, slice(4, 5)), "camera jumps")
+    finding = found(with_frames(scene, moved, slice(4, 5)), "camera jumps", check_poses)
     assert finding.count == 2 and "before frame 000004" in finding.what
     still = with_frames(scene, lambda f: replace(f, T_world_cam=POSES[0]))
-    assert found(still, "all frames have the same pose").level == "error"
+    assert found(still, "all frames have the same pose", check_poses).level == "error"
 
 
 def test_intrinsics_of_another_image_size(scene: Scene) -> None:
@@ -178,7 +196,7 @@ def test_gravity_is_measured(scene: Scene, tilt_deg: float, level: str) -> None:
     tilted = with_frames(scene, lambda f: replace(f, T_world_cam=T @ f.T_world_cam))
     assert scene.surface is not None
     surface = replace(scene.surface, vertices=scene.surface.vertices @ T[:3, :3].T)
-    finding = found(replace(tilted, surface=surface, room=None, objects=()), "gravity")
+    finding = found(replace(tilted, surface=surface, room=None, objects=()), "gravity", geometry)
     assert finding.level == level
     assert f"{tilt_deg:.1f} deg" in finding.what
 
@@ -193,11 +211,11 @@ def test_the_suggested_up_levels_the_folder(scene: Scene, tmp_path: Path, mirror
     bare = replace(scene, surface=None, room=None, objects=())
     write_rgbd(bare, tmp_path / "kitchen", "7scenes", T_file_world=T, negative_fy=mirrored)
     spec = f"rgbd:{tmp_path / 'kitchen'}"
-    finding = found(open_scene(spec), "gravity")
+    finding = found(open_scene(spec), "gravity", geometry)
     assert finding.level == "warn"
     suggestion = finding.hint.split()[1]
     assert suggestion.startswith("?up=")
-    assert found(open_scene(spec + suggestion), "gravity").what.startswith("gravity: floor at z = ")
+    assert found(open_scene(spec + suggestion), "gravity", geometry).what.startswith("gravity: floor at z = ")
 
 
 @pytest.mark.parametrize(
@@ -224,10 +242,10 @@ def test_a_room_of_three_kilometres_warns(scene: Scene) -> None:
 
 def test_frames_in_another_world_than_the_surface(scene: Scene) -> None:
     far = with_frames(scene, lambda f: replace(f, T_world_cam=shifted(f.T_world_cam, 50.0)))
-    assert found(far, "frames taken from outside the room").level == "error"
-    assert found(far, "no depth pixel has surface behind it").level == "error"
+    assert found(far, "frames taken from outside the room", check_places).level == "error"
+    assert found(far, "no depth pixel has surface behind it", on_surface).level == "error"
     one = with_frames(scene, lambda f: replace(f, T_world_cam=shifted(f.T_world_cam, 50.0)), slice(0, 1))
-    finding = found(one, "frames taken from outside the room")
+    finding = found(one, "frames taken from outside the room", check_places)
     assert (finding.level, finding.count) == ("warn", 1) and "first 000000" in finding.what
 
 
@@ -251,11 +269,11 @@ def test_odd_objects(scene: Scene) -> None:
         "unusual characters": thing(scene, label="<img src=x onerror=alert(1)>"),
     }
     for text, item in odd.items():
-        finding = found(replace(scene, objects=(*scene.objects, item)), text)
+        finding = found(replace(scene, objects=(*scene.objects, item)), text, check_objects)
         assert (finding.level, finding.count) == ("warn", 1) and "9 (" in finding.what
     # Without a room outline, the bounds of the surface count.
     outside = replace(scene, objects=(*scene.objects, odd["outside the room"]), room=None)
-    assert found(outside, "outside the room").count == 1
+    assert found(outside, "outside the room", check_objects).count == 1
 
 
 def test_what_is_missing(scene: Scene) -> None:
@@ -273,9 +291,9 @@ def test_what_is_missing(scene: Scene) -> None:
 def test_surface_of_another_scene(scene: Scene) -> None:
     assert scene.surface is not None
     other = replace(scene.surface, vertices=scene.surface.vertices + np.array([0.0, 0.0, 0.4]))
-    assert found(replace(scene, surface=other), "within 5 cm of the surface").level in ("warn", "error")
+    assert found(replace(scene, surface=other), "within 5 cm of the surface", on_surface).level in ("warn", "error")
     none: Surface = replace(scene.surface, faces=None)
-    assert found(replace(scene, surface=none), "within 5 cm").level == "info"
+    assert found(replace(scene, surface=none), "within 5 cm", on_surface).level == "info"
 
 
 def test_command_prints_all_and_its_exit_code_tells(

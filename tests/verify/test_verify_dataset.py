@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from spaceland.cli import run
 from spaceland.errors import SceneError, SourceError
 from spaceland.files import write_json
 from spaceland.scenes import sources
+from spaceland.scenes.folder_write import write_scene
 from spaceland.verify import verify_dataset
 
 
@@ -30,6 +32,20 @@ def test_all_rows_are_verified_and_the_scene_is_opened_once(tmp_path: Path, sour
     assert (report.verified, report.total, report.failures) == (len(made), len(made), [])
     assert report.ok and source.opened == ["handmade"] and steps == [(len(made), "handmade")]
     assert report.notes and "info.json" in report.notes[0]
+
+
+def test_workers_give_the_same_report(tmp_path: Path) -> None:
+    scenes, made = [], []
+    for name in ("one", "two"):
+        scenes.append(replace(room("depth"), id=name))
+        write_scene(scenes[-1], tmp_path / "scenes" / name)
+        made += [json.loads(json.dumps(row).replace("handmade", name)) for row in rows("depth")[::8]]
+    made[1]["answer"] = made[-1]["answer"] = "?"
+    folder = write_folder(tmp_path / "set", made, scenes[0])
+    source = f"folder:{tmp_path / 'scenes'}"
+    report = verify_dataset(folder, [source], workers=2)
+    assert [row_id for row_id, _ in report.failures] == [made[1]["id"], made[-1]["id"]]
+    assert report == verify_dataset(folder, [source])
 
 
 def test_failures_are_listed_by_id_in_the_order_of_the_file(tmp_path: Path, source: Rooms) -> None:

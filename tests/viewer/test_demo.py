@@ -13,6 +13,8 @@ from page_reader import Reader
 
 from handmade import box_scene
 from spaceland.cli import run
+from spaceland.commands.demo import forget_other_scenes
+from spaceland.errors import OutputError
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.transforms import look_at
 from spaceland.scenes.folder_write import write_scene
@@ -59,6 +61,23 @@ def test_demo(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first = contents(out)
     assert run(command) == 0
     assert contents(out) == first
+
+
+def test_other_scenes_replace_those_of_an_earlier_demo(tmp_path: Path) -> None:
+    for name in ("scenes/a", "scenes/b", "marked/a", "dataset"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "scene.json").write_text("{}")
+    with pytest.raises(OutputError, match=r"other scenes too \(a\)"):
+        forget_other_scenes(tmp_path, {"b": "1"})
+    (tmp_path / "demo.json").write_text(
+        '{"scenes": {"a": "1", "b": "1", "../marked": "1", "..": "1", ".": "1", "": "1"}}'
+    )
+    forget_other_scenes(tmp_path, {"b": "2"})
+    assert {path.name for path in tmp_path.iterdir()} == {"scenes", "marked", "demo.json"}
+    assert [path.name for path in (tmp_path / "scenes").iterdir()] == ["b"]
+    (tmp_path / "dataset").mkdir()
+    forget_other_scenes(tmp_path, {"b": "2"})
+    assert (tmp_path / "dataset").is_dir(), "the same scenes keep their dataset"
 
 
 def test_unknown_source(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,11 +63,11 @@ def _print(results: dict[str, list[Finding]], sources: tuple[str, ...]) -> None:
     console = Console()
     styles = {"info": "", "warn": "yellow", "error": "bold red"}
     for scene_id, findings in results.items():
-        table = Table("", "found", "count", "what to do", title=Text(scene_id), title_justify="left")
-        for finding in findings:  # Text: what files say is shown as it is, never read as markup
+        table = Table("", "found", "count", "what to do", title=Text(_printable(scene_id)), title_justify="left")
+        for finding in findings:  # Text: what files say is never read as markup
             count = str(finding.count) if finding.count else ""
             cells = (finding.level, finding.what, count, finding.hint)
-            table.add_row(*(Text(cell, style=styles[finding.level]) for cell in cells))
+            table.add_row(*(Text(_printable(cell), style=styles[finding.level]) for cell in cells))
         console.print(table)
     levels = [finding.level for findings in results.values() for finding in findings]
     warnings, errors = levels.count("warn"), levels.count("error")
@@ -78,3 +78,8 @@ def _print(results: dict[str, list[Finding]], sources: tuple[str, ...]) -> None:
         quoted = " ".join(f"'{source}'" if set("?&; ") & set(source) else source for source in sources)
         command = f"Next: spaceland generate {quoted} --out out/dataset"
         console.print(command, highlight=False, markup=False, soft_wrap=True)
+
+
+def _printable(text: str) -> str:
+    """Text from files without control characters, which a terminal would obey."""
+    return "".join(c if c.isprintable() else "?" for c in text)

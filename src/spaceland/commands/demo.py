@@ -52,7 +52,9 @@ def demo(*, out: Path = Path("out/demo"), scenes: str = "rooms:1-2", frames: int
     saved = f"folder:{folders}"
     steps = Steps(say)
     with steps.step(f"save {spec}") as note:
-        ids = save_scenes(spec, folders, workers)
+        saves = save_scenes(spec, folders, workers)
+        forget_other_scenes(out, saves)
+        ids = list(saves)
         note(f"{len(ids)} scenes in {folders}")
     with steps.step(f"generate {saved}") as note:
         made = generate_rows(saved, dataset, workers)
@@ -97,8 +99,8 @@ class Steps:
         self.say(f"   {'; '.join(notes)} ({seconds:.1f} s)")
 
 
-def save_scenes(spec: str, folders: Path, workers: int) -> list[str]:
-    """Write the scenes as folders, several at a time; returns their ids in order."""
+def save_scenes(spec: str, folders: Path, workers: int) -> dict[str, str]:
+    """Write the scenes as folders, several at a time; returns their fingerprints by id, in order."""
     import multiprocessing
     from concurrent.futures import ProcessPoolExecutor
 
@@ -111,14 +113,13 @@ def save_scenes(spec: str, folders: Path, workers: int) -> list[str]:
     if workers > 1 and len(ids) > 1:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(workers, len(ids)), mp_context=context) as pool:
-            list(pool.map(_save_one, [spec] * len(ids), ids, [folders] * len(ids)))
+            marks = list(pool.map(_save_one, [spec] * len(ids), ids, [folders] * len(ids)))
     else:
-        for scene_id in ids:
-            _save_one(spec, scene_id, folders)
-    return ids
+        marks = [_save_one(spec, scene_id, folders) for scene_id in ids]
+    return dict(zip(ids, marks, strict=True))
 
 
-def _save_one(spec: str, scene_id: str, folders: Path) -> None:
+def _save_one(spec: str, scene_id: str, folders: Path) -> str:
     from spaceland.datasets.config import portable_spec
     from spaceland.files import write_json
     from spaceland.scenes.folder_write import fingerprint, is_saved, write_scene
@@ -129,6 +130,40 @@ def _save_one(spec: str, scene_id: str, folders: Path) -> None:
     if not is_saved(folder, mark):
         write_scene(scene, folder)
         write_json(folder / "save.json", {"source": portable_spec(spec), "fingerprint": mark})
+    return mark
+
+
+def forget_other_scenes(out: Path, saves: dict[str, str]) -> None:
+    """Remove what an earlier demo in the folder made from other scenes: its dataset, and scenes not in this one.
+
+    `demo.json` holds the fingerprints of a demo's scenes; nothing that it does not name is removed.
+
+    Raises:
+        OutputError: `out/scenes` holds scenes that no demo made.
+    """
+    import shutil
+
+    from spaceland.errors import OutputError, SceneError
+    from spaceland.files import read_json, write_json
+    from spaceland.scenes.sources import open_source
+
+    try:
+        earlier = read_json(out / "demo.json")["scenes"]
+    except (SceneError, KeyError, TypeError):
+        earlier = {}
+    if not isinstance(earlier, dict):
+        earlier = {}
+    if earlier and earlier != saves:
+        shutil.rmtree(out / "dataset", ignore_errors=True)
+        for scene_id in set(earlier) - set(saves):
+            # demo.json may have been edited: only plain names are followed.
+            if scene_id not in ("", "..") and Path(scene_id).name == scene_id:
+                shutil.rmtree(out / "scenes" / scene_id, ignore_errors=True)
+                shutil.rmtree(out / "marked" / scene_id, ignore_errors=True)
+    others = sorted(set(open_source(f"folder:{out / 'scenes'}").ids()) - set(saves))
+    if others:
+        raise OutputError(f"{out / 'scenes'} holds other scenes too ({', '.join(others[:5])}); choose another --out")
+    write_json(out / "demo.json", {"scenes": saves})
 
 
 def generate_rows(saved: str, dataset: Path, workers: int) -> GenerateResult:

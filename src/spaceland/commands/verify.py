@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import tyro
@@ -14,6 +15,7 @@ def verify(
     sources: tyro.conf.Positional[tuple[str, ...]],
     *,
     json: Path | None = None,
+    workers: int | None = None,
 ) -> int:
     """Derive every answer of a dataset anew from its scenes.
 
@@ -26,6 +28,7 @@ def verify(
         directory: Dataset folder that `spaceland generate` wrote.
         sources: The sources it was made from.
         json: Also write the whole report, with every failure, to this file.
+        workers: Processes; by default one for each core.
     """
     from rich.console import Console
     from rich.text import Text
@@ -35,7 +38,7 @@ def verify(
     from spaceland.verify.verify import count_rows, verify_dataset
 
     with progress_bar("rows", count_rows(directory)) as advance:
-        report = verify_dataset(directory, sources, progress=advance)
+        report = verify_dataset(directory, sources, workers=workers or os.cpu_count() or 1, progress=advance)
     console = Console(soft_wrap=True)
     if report.failures:
         console.print(f"{len(report.failures)} rows do not hold:", highlight=False)

@@ -26,6 +26,7 @@ from spaceland.scenes.scene import NO_OBJECT, Scene, Surface
 from spaceland.visibility.samples import densify
 
 _CROP_CELL_M = 0.15
+_MAX_CROP_CELLS = 200
 _STRAY_SHARE = 0.03
 _MAX_FUSED = 200
 _INK = (45, 45, 45)
@@ -155,7 +156,8 @@ def fit_map(surface: Surface, size_px: int, strip_px: int, margin_m: float) -> t
 
 def _extent(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
     """Least and greatest x, y in metres; patches below 3 % of the largest one count as stray unless an object's."""
-    points, _ = densify(surface.vertices, surface.faces, _CROP_CELL_M)
+    cell_m = max(_CROP_CELL_M, float(np.ptp(surface.vertices[:, :2], axis=0).max()) / _MAX_CROP_CELLS)
+    points, _ = densify(surface.vertices, surface.faces, cell_m)
     used = surface.vertices
     owner = surface.object_ids
     if surface.faces is not None:
@@ -163,14 +165,14 @@ def _extent(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
         used, owner = used[touched], None if owner is None else owner[touched]
         points = np.concatenate([points[len(surface.vertices) :], used])
     start = points[:, :2].min(0)
-    shape = np.floor((points[:, :2].max(0) - start) / _CROP_CELL_M).astype(int) + 1
+    shape = np.floor((points[:, :2].max(0) - start) / cell_m).astype(int) + 1
     occupied = np.zeros(shape, dtype=bool)
-    occupied[tuple(np.floor((points[:, :2] - start) / _CROP_CELL_M).astype(int).T)] = True
-    # Gaps of two cells (0.3 m) do not part a room.
+    occupied[tuple(np.floor((points[:, :2] - start) / cell_m).astype(int).T)] = True
+    # Gaps of two cells (0.3 m, more in a hall) do not part a room.
     labels, count = ndimage.label(ndimage.binary_dilation(occupied, np.ones((3, 3))), np.ones((3, 3)))
     areas = np.bincount(labels[occupied], minlength=count + 1)
     wanted = areas >= _STRAY_SHARE * areas.max()
-    cells = labels[tuple(np.floor((used[:, :2] - start) / _CROP_CELL_M).astype(int).T)]
+    cells = labels[tuple(np.floor((used[:, :2] - start) / cell_m).astype(int).T)]
     if owner is not None:
         wanted[np.unique(cells[owner != NO_OBJECT])] = True
     kept = used[wanted[cells], :2]

@@ -34,6 +34,7 @@ ROOM_LABELS = ("wall", "floor", "ceiling", "ceil", "room", "remove", "split", "u
 
 _HEAD_ROOM_M = 1.9
 _CELL_M = 0.1
+_MAX_CELLS = 150
 _LEVEL_M = 0.05
 _THICK_LEVELS, _CLEAR_LEVELS, _MAX_LEVELS = 3, 10, 200
 _LAYER_SHARE = 0.08
@@ -121,15 +122,14 @@ def surface_owners(scene: Scene, surface: Surface) -> Int[np.ndarray, "n"]:
     owner = np.full(len(surface.vertices), NO_OBJECT, dtype=np.int32)
     if not scene.objects or len(owner) == 0:
         return owner
-    points = np.concatenate([thing.points for thing in scene.objects])
-    ids = np.repeat([thing.id for thing in scene.objects], [len(thing.points) for thing in scene.objects])
-    distance, index = cKDTree(points).query(surface.vertices, distance_upper_bound=_NEAR_M)
     # Objects whose points are vertices of this very surface are taken exactly, so that they grow no fringe.
-    exact = set(np.unique(ids[index[distance <= _EXACT_M]]).tolist())
-    near = np.isfinite(distance)
+    tree = cKDTree(surface.vertices)
+    exact = [thing.id for thing in scene.objects if np.median(tree.query(thing.points)[0]) <= _EXACT_M]
+    parts = [densify(thing.points, thing.faces, _NEAR_M)[0] for thing in scene.objects]
+    points, ids = np.concatenate(parts), np.repeat([thing.id for thing in scene.objects], list(map(len, parts)))
+    distance, index = cKDTree(points).query(surface.vertices, distance_upper_bound=_NEAR_M)
     found = ids[np.minimum(index, len(ids) - 1)]
-    loose = ~np.isin(found, list(exact))
-    owned = near & ((distance <= _EXACT_M) | loose)
+    owned = distance <= np.where(np.isin(found, exact), _EXACT_M, _NEAR_M)
     owner[owned] = found[owned]
     return owner
 
@@ -159,20 +159,21 @@ def ceiling_cut(
 def _lowest_layer(surface: Surface, structure: Bool[np.ndarray, "n"], above_m: float) -> float | None:
     """Bottom of the lowest horizontal layer above a height that covers 8 % of the room, or None."""
     faces = surface.faces
+    cell_m = max(_CELL_M, float(np.ptp(surface.vertices[:, :2], axis=0).max()) / _MAX_CELLS)  # halls need no finer
     if faces is not None and len(faces):
-        points, _ = densify(surface.vertices, faces[structure[faces].all(1)], _CELL_M)
+        points, _ = densify(surface.vertices, faces[structure[faces].all(1)], cell_m)
     else:
         points = surface.vertices[structure]
     if len(points) == 0:
         return None
-    x, y = np.floor(points[:, :2] / _CELL_M).astype(np.int64).T
+    x, y = np.floor(points[:, :2] / cell_m).astype(np.int64).T
     _, column = np.unique((x - x.min()) * (int(np.ptp(y)) + 1) + (y - y.min()), return_inverse=True)
     num_columns = int(column.max()) + 1
     level = np.floor((points[:, 2] - above_m) / _LEVEL_M).astype(np.int64) + _CLEAR_LEVELS
     use = (level >= 0) & (level < _MAX_LEVELS)
     occupied = np.zeros((num_columns, _MAX_LEVELS), dtype=bool)
     occupied[column[use], level[use]] = True
-    sums = np.pad(np.cumsum(occupied, axis=1), ((0, 0), (1, 0)))
+    sums = np.pad(np.cumsum(occupied, axis=1, dtype=np.int16), ((0, 0), (1, 0)))
     first = np.arange(_CLEAR_LEVELS, _MAX_LEVELS - _THICK_LEVELS)
     layer = sums[:, first + _THICK_LEVELS] > sums[:, first]
     # Walls fill their column from below; a ceiling has free space under it.
@@ -209,19 +210,20 @@ def join_segments(segments: Float[np.ndarray, "k 2 2"], gap_m: float = 0.002) ->
     step = np.where(turn[:, None], -step, step)
     angle = np.round(np.arctan2(step[:, 1], step[:, 0]) / 1e-3).astype(np.int64)
     direction = np.stack([np.cos(angle * 1e-3), np.sin(angle * 1e-3)], -1)
-    along = np.sort(np.einsum("kej,kj->ke", segments, direction), axis=1)
+    along = np.einsum("kej,kj->ke", segments, direction)
+    backwards = along[:, 0] > along[:, 1]
+    segments = np.where(backwards[:, None, None], segments[:, ::-1], segments)
+    along = np.sort(along, axis=1)
     middle = segments.mean(1)
-    offset = middle[:, 1] * direction[:, 0] - middle[:, 0] * direction[:, 1]
-    line = np.round(offset / gap_m).astype(np.int64)
-    joined: list[list[float]] = []  # angle, line, start, end, offset
-    for k in np.lexsort((along[:, 0], line, angle)):
-        start, end = along[k]
-        last = joined[-1] if joined else None
-        if last and last[:2] == [angle[k], line[k]] and start <= last[3] + gap_m:
-            last[3] = max(last[3], end)
+    line = np.round((middle[:, 1] * direction[:, 0] - middle[:, 0] * direction[:, 1]) / gap_m).astype(np.int64)
+    order = np.lexsort((along[:, 0], line, angle))
+    firsts, lasts = [order[0]], [order[0]]
+    for k in order[1:]:
+        same_line = angle[k] == angle[firsts[-1]] and line[k] == line[firsts[-1]]
+        if same_line and along[k, 0] <= along[lasts[-1], 1] + gap_m:
+            if along[k, 1] > along[lasts[-1], 1]:
+                lasts[-1] = k
         else:
-            joined.append([angle[k], line[k], start, end, offset[k]])
-    angles, _, start, end, offsets = np.array(joined, dtype=float).T
-    direction = np.stack([np.cos(angles * 1e-3), np.sin(angles * 1e-3)], -1)
-    foot = offsets[:, None] * np.stack([-direction[:, 1], direction[:, 0]], -1)
-    return np.stack([foot + start[:, None] * direction, foot + end[:, None] * direction], 1)
+            firsts.append(k)
+            lasts.append(k)
+    return np.stack([segments[firsts, 0], segments[lasts, 1]], 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,8 @@ from spaceland.prompts.messages import chat_messages, explain_pictures, object_t
 from spaceland.prompts.placement import Placed, PlacementConfig, place_bev_marks, place_marks
 from spaceland.prompts.record import frame_path, marks_record
 from spaceland.scenes.scene import Frame, Scene, SceneObject
-from spaceland.visibility import MapMaker, VisibilityConfig, scene_visibility
+from spaceland.visibility import MapMaker, ObjectView, VisibilityConfig
+from spaceland.visibility.measure import ObjectSamples, measure_frame
 
 _MAX_NUMBER = 999
 _FRAME_FILE = re.compile(r"frames/[^/\\]+\.jpg")
@@ -41,7 +42,7 @@ class MarkConfig:
     """Add a table of the numbered objects with labels and boxes to the prompt."""
     bev: BevConfig = field(default_factory=BevConfig)
     placement: PlacementConfig = field(default_factory=PlacementConfig)
-    visibility: VisibilityConfig = field(default_factory=lambda: VisibilityConfig(width_px=640))
+    visibility: VisibilityConfig = field(default_factory=lambda: VisibilityConfig(width_px=480))
 
     def __post_init__(self) -> None:
         if self.num_frames < 0:
@@ -129,23 +130,13 @@ def mark_scene(
         config=config.placement,
     )
     frames = [scene.frames[k] for k in choose_frames(len(scene.frames), config.num_frames)]
-    chosen = replace(scene, frames=tuple(frames))
-    views = scene_visibility(chosen, config.visibility) if frames else None
-    maker = MapMaker(chosen, config.visibility)
-    frame_marks = []
+    frame_marks, views = [], {}
+    look = _FrameMarker(scene, numbers, config)
     for k, frame in enumerate(frames):
-        maps = maker.maps(frame)
-        frame_marks.append(
-            place_marks(
-                maps.object_ids,
-                numbers,
-                image_size=(frame.camera.width, frame.camera.height),
-                diameter_px=style.diameter_share * frame.camera.width,
-                config=config.placement,
-            )
-        )
-        image = draw_marks(frame.color(), frame_marks[-1].marks, style)
-        write_bytes(out / frame_path(frame), encode_jpeg(image, quality=95))
+        placed, seen = look.place(frame)
+        frame_marks.append(placed)
+        views.update({(frame.id, view.object_id): view for view in seen})
+        write_bytes(out / frame_path(frame), encode_jpeg(draw_marks(frame.color(), placed.marks, style), quality=95))
         if progress:
             progress(k + 1, len(frames))
     write_bytes(out / "bev.png", encode_png(draw_marks(bev.image, bev_marks.marks, style)))
@@ -155,6 +146,29 @@ def mark_scene(
     write_json(out / "objects.json", record)
     write_json(out / "prompt.json", prompt)
     return MarkedScene(bev, bev_marks, tuple(frame.id for frame in frames), tuple(frame_marks), record, prompt)
+
+
+class _FrameMarker:
+    """Places discs on frames; what all frames share is made once, and only when there is something to mark."""
+
+    def __init__(self, scene: Scene, numbers: dict[int, int], config: MarkConfig) -> None:
+        self._numbers, self._config = numbers, config
+        self._maker = MapMaker(scene, config.visibility)
+        self._samples = ObjectSamples.of_scene(scene) if numbers and config.num_frames else None
+
+    def place(self, frame: Frame) -> tuple[Placed, list[ObjectView]]:
+        """Discs of a frame, and what it sees of each object."""
+        if self._samples is None:
+            return Placed((), {}), []
+        maps = self._maker.maps(frame)
+        placed = place_marks(
+            maps.object_ids,
+            self._numbers,
+            image_size=(frame.camera.width, frame.camera.height),
+            diameter_px=STYLES[self._config.style].diameter_share * frame.camera.width,
+            config=self._config.placement,
+        )
+        return placed, measure_frame(frame, maps, self._samples, self._config.visibility)
 
 
 def _remove_old_frames(out: Path, keep: set[str]) -> None:

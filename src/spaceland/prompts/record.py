@@ -12,7 +12,7 @@ stands beside it, `bev_leader_to` is the object's own pixel at which the line en
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from spaceland.prompts.bev import Bev
 from spaceland.prompts.placement import Placed
 from spaceland.scenes.scene import Frame, Scene
 from spaceland.version import __version__
-from spaceland.visibility import SceneVisibility
+from spaceland.visibility import ObjectView
 
 
 def frame_path(frame: Frame) -> str:
@@ -37,14 +37,14 @@ def marks_record(
     frames: Sequence[Frame],
     frame_marks: Sequence[Placed],
     numbers: dict[int, int],
-    views: SceneVisibility | None,
+    views: Mapping[tuple[str, int], ObjectView],
 ) -> dict[str, Any]:
     """The content of `objects.json`."""
     on_bev = {mark.object_id: mark for mark in bev_marks.marks}
     in_frames: dict[int, list[dict[str, Any]]] = {}
     for frame, placed in zip(frames, frame_marks, strict=True):
         for mark in placed.marks:
-            view = views.view(frame.id, mark.object_id) if views else None
+            view = views.get((frame.id, mark.object_id))
             in_frames.setdefault(mark.object_id, []).append(
                 {
                     "frame": frame.id,

@@ -12,7 +12,8 @@ A finding of level "error" means that later steps will fail or be wrong; "warn" 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Literal
 
 from spaceland.scenes.scene import Frame, Scene
@@ -42,6 +43,9 @@ def check_scene(scene: Scene, *, full: bool = False) -> list[Finding]:
 
     sample = spread(scene.frames, len(scene.frames) if full else SAMPLE)
     images, usable = check_frames.check_images(scene, sample)
+    # From here on the same few depth images are looked at by several checks; decode (or render) them once.
+    scene = replace(scene, frames=tuple(_keeping_depth(frame) for frame in scene.frames))
+    usable = [scene.frames_by_id[frame.id] for frame in spread(usable, SAMPLE)]
     return [
         *_content(scene),
         *(Finding("warn", f"left out, {reason}", count) for reason, count in scene.skipped.items()),
@@ -54,6 +58,10 @@ def check_scene(scene: Scene, *, full: bool = False) -> list[Finding]:
         *check_geometry.check_objects(scene),
         *check_geometry.check_depth_on_surface(scene, usable),
     ]
+
+
+def _keeping_depth(frame: Frame) -> Frame:
+    return frame if frame.depth is None else replace(frame, depth=cache(frame.depth))
 
 
 def spread(frames: Sequence[Frame], count: int) -> list[Frame]:

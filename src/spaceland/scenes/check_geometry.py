@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from scipy.spatial import cKDTree
 
+from spaceland.geometry import polygons
 from spaceland.geometry.planes import find_floor
 from spaceland.geometry.raycast import RayCaster
 from spaceland.geometry.transforms import WORLD_UP
@@ -104,7 +105,7 @@ def _inside_scene(scene: Scene, points: Float[np.ndarray, "n 3"], margin_m: floa
     if room is not None and len(room.floor_polygon) >= 3:
         top = np.inf if room.height_m is None else room.floor_z_m + room.height_m + margin_m
         z = points[:, 2]
-        flat = _in_polygon(room.floor_polygon, points[:, :2]) | (
+        flat = polygons.contains(room.floor_polygon, points[:, :2]) | (
             _distance_to_outline(room.floor_polygon, points[:, :2]) <= margin_m
         )
         return flat & (z >= room.floor_z_m - margin_m) & (z <= top)
@@ -112,17 +113,6 @@ def _inside_scene(scene: Scene, points: Float[np.ndarray, "n 3"], margin_m: floa
         low, high = scene.surface.vertices.min(0) - margin_m, scene.surface.vertices.max(0) + margin_m
         return ((points >= low) & (points <= high)).all(1)
     return None
-
-
-def _in_polygon(polygon: Float[np.ndarray, "k 2"], points: Float[np.ndarray, "n 2"]) -> Bool[np.ndarray, "n"]:
-    """Even-odd rule: how often a ray towards +x crosses the outline."""
-    inside = np.zeros(len(points), dtype=bool)
-    x, y = points.T
-    for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
-        spans = (y0 > y) != (y1 > y)
-        crossing = x0 + (y - y0) / np.where(y1 == y0, 1.0, y1 - y0) * (x1 - x0)
-        inside ^= spans & (x < crossing)
-    return inside
 
 
 def _distance_to_outline(polygon: Float[np.ndarray, "k 2"], points: Float[np.ndarray, "n 2"]) -> np.ndarray:

@@ -13,6 +13,7 @@ docs/scene-folder.md describes every field. Nothing is unpickled, and file names
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -98,15 +99,20 @@ def read_scene(path: Path) -> Scene:
     entries = top.items("objects")
     arrays = read_npz(top.file("objects_file")) if entries else {}
     room = top.optional("room")
+    skipped = Counter(top.mapping("skipped"))
+    if not all(isinstance(count, int) for count in skipped.values()):
+        raise SceneError(f"{top.where}: 'skipped' holds counts that are no whole numbers")
+    posed = [entry for entry in top.items("frames") if entry.value.get("T_world_cam") is not None]
+    skipped["frame: no pose"] += len(top.items("frames")) - len(posed)
     return make_scene(
         id=top.text("id"),
-        frames=[_frame(entry) for entry in top.items("frames")],
+        frames=[_frame(entry) for entry in posed],
         objects=[_object(entry, arrays) for entry in entries],
         surface=None if top.value.get("surface") is None else _surface(top.file("surface")),
         room=None if room is None else _room(room),
         geometry=geometry,
         provenance=top.mapping("provenance"),
-        skipped=top.mapping("skipped"),
+        skipped=+skipped,
     )
 
 
@@ -215,14 +221,12 @@ def _frame(fields: _Fields) -> Frame:
         ids_path = fields.file("object_ids")
         object_ids = partial(_object_ids, ids_path)
         parts += [None, ids_path]
-    # A frame without a pose is left out and counted by `make_scene`, like one with an impossible pose.
-    has_pose = fields.value.get("T_world_cam") is not None
     frame_id = fields.text("id")
     check_file_name(frame_id)
     return Frame(
         id=frame_id,
         camera=camera,
-        T_world_cam=fields.array("T_world_cam", 4, 4) if has_pose else np.full((4, 4), np.nan),
+        T_world_cam=fields.array("T_world_cam", 4, 4),
         color=partial(read_color, color_path, camera),
         content_key=content_key(*parts),
         color_path=color_path,

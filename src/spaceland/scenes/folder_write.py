@@ -4,8 +4,7 @@ Every file is written whole or not at all, and `scene.json` last, so a folder th
 files already (JPG, PNG) are copied byte for byte; others become JPEG of quality 95, or PNG when `lossless` is asked
 for. Depth becomes whole numbers in 16-bit PNGs, at the first scale that loses nothing:
 
-    depth in millimetres, at most 6.5 m     -> 10000 to the metre, exact
-    depth in millimetres, farther           -> 5000 or 1000, exact where it divides
+    depth in whole millimetres              -> 10000 to the metre up to 6.5 m, 5000 up to 13.1 m, else 1000; exact
     depth in floats                         -> 10000 (0.05 mm off at most), 5000 beyond 6.5 m, 1000 beyond 13.1 m
     depth in floats, and `lossless`         -> float32 in an NPZ, exact
 """

@@ -22,9 +22,10 @@ def read_npz(path: Path) -> dict[str, np.ndarray]:
             could run code when loaded and are refused.
     """
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ValueError("it is a single array, not an archive of arrays")
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise ValueError("it is a single array, not an archive of arrays")
+        with archive:
             return {name: archive[name] for name in archive.files}
     except FileNotFoundError:
         raise SceneError(f"missing file: {path}") from None

@@ -36,6 +36,7 @@ from spaceland.scenes.images import (
     read_color,
     read_depth,
 )
+from spaceland.scenes.matrices import read_matrix, read_pose
 from spaceland.scenes.ply import read_ply
 from spaceland.scenes.scannet_objects import read_annotation
 from spaceland.scenes.scene import Frame, Scene, Surface, make_scene
@@ -178,33 +179,6 @@ def _read_facts(path: Path | None) -> dict[str, np.ndarray]:
     if alignment is not None and (alignment.size != 16 or not np.isfinite(alignment).all()):
         raise SceneError(f"{path}: axisAlignment has {alignment.size} numbers, expected 16 finite ones")
     return facts
-
-
-def read_matrix(path: Path) -> Float[np.ndarray, "r c"]:
-    """A matrix from a text file, one row a line.
-
-    Raises:
-        SceneError: missing, or not numbers in rows of equal length.
-    """
-    try:
-        rows = [[float(word) for word in line.split()] for line in path.read_text().splitlines() if line.strip()]
-        matrix = np.array(rows, dtype=float)
-        if matrix.ndim != 2:
-            raise ValueError("no rows of equal length")
-        return matrix
-    except FileNotFoundError:
-        raise SceneError(f"missing file: {path}") from None
-    except (OSError, ValueError) as error:
-        raise SceneError(f"{path} is not a matrix of numbers ({error}); the file may be truncated") from error
-
-
-def read_pose(path: Path) -> Float[np.ndarray, "4 4"] | None:
-    """A 4x4 pose from a text file; None when the file is truncated or holds other things."""
-    try:
-        pose = read_matrix(path)
-    except SceneError:
-        return None
-    return pose if pose.shape == (4, 4) else None
 
 
 def _camera(path: Path, which: str, size: tuple[int, int], facts: dict[str, np.ndarray]) -> PinholeCamera | None:

@@ -2,21 +2,24 @@
 
 `rows.jsonl` is read twice: once to note where the rows of each scene begin, once scene by scene, so that every scene is
 opened once whatever the order of the rows and memory does not grow with their number. Within a scene rows are taken in
-the order of their frames, so that few depth images are held at a time.
+the order of their frames, so that few depth images are held at a time. Scenes are independent; worker processes give
+the same report.
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from spaceland.errors import SceneError, SourceError, SpacelandError
 from spaceland.files import read_json
-from spaceland.scenes.sources import Source, iterate_scenes
+from spaceland.scenes import sources as scene_sources
 from spaceland.verify.checker import SceneChecker
 from spaceland.verify.rows import shown
 
@@ -52,84 +55,126 @@ class VerifyReport:
         }
 
 
+class _Place(NamedTuple):
+    """Where a row stands in rows.jsonl, and its first two frames."""
+
+    line: int
+    offset: int
+    frames: tuple[str, ...]
+
+
 @dataclass
 class _Index:
-    """Byte offsets and line numbers of the rows of each scene, and what is wrong with lines that are no rows."""
+    """Places of the rows of each scene, and what is wrong with lines that are no rows."""
 
-    rows: dict[str, list[tuple[int, int, tuple[str, ...]]]] = field(default_factory=dict)
+    rows: dict[str, list[_Place]] = field(default_factory=dict)
     broken: dict[int, tuple[str, str]] = field(default_factory=dict)
     first_ids: dict[str, str] = field(default_factory=dict)
     total: int = 0
 
 
+@dataclass(frozen=True)
+class _Job:
+    """The rows of one scene, small enough to send to a worker. `spec` is None for a scene that no source has."""
+
+    directory: Path
+    spec: str | None
+    scene_id: str
+    rows: list[_Place]
+    config: Mapping[str, Any] | None
+
+
+@dataclass
+class _Found:
+    """Line number -> (row id, reason) of rows that do not hold, and counts of what could not be tested."""
+
+    wrong: dict[int, tuple[str, str]]
+    skipped: Mapping[str, int]
+
+
 def verify_dataset(
-    directory: Path, sources: Sequence[str], *, progress: Callable[[int, str], None] | None = None
+    directory: Path,
+    sources: Sequence[str],
+    *,
+    workers: int = 1,
+    progress: Callable[[int, str], None] | None = None,
 ) -> VerifyReport:
     """Derive every answer of a dataset folder anew.
 
     Args:
         directory: Folder with rows.jsonl and images.
         sources: Specifications of the sources that hold the scenes, such as "rooms:1-4".
+        workers: Processes; more than one for each scene are not used.
         progress: Called with (number of rows just done, scene id); `count_rows` tells how many there are.
 
     Raises:
         SceneError: the folder or its rows.jsonl is missing or unreadable.
         SourceError: a source cannot be opened, or rows name a scene that no source has.
     """
-    path = directory / "rows.jsonl"
-    index = _read_index(directory, path)
+    index = _read_index(directory)
     info = _read_info(directory / "info.json")
-    places: dict[str, Source] = {scene_id: source for _, scene_id, source in iterate_scenes(sources)}
+    places = {scene_id: spec for spec, scene_id, _ in scene_sources.iterate_scenes(sources)}
     missing = [scene_id for scene_id in index.rows if scene_id not in places]
     known = info.get("scenes") if isinstance(info.get("scenes"), dict) else {}
     if any(not known or scene_id in known for scene_id in missing):
         raise SourceError(
-            f"{path} has rows of scene {', '.join(missing[:5])} (first row {index.first_ids[missing[0]]}), which is in "
-            f"none of the sources {', '.join(sources) or '(none)'}; give all sources the dataset was made from"
+            f"{directory} has rows of scene {', '.join(missing[:5])} (first row {index.first_ids[missing[0]]}), which "
+            f"is in none of the sources {', '.join(sources) or '(none)'}; give all sources the dataset was made from"
         )
+    config = info["config"] if isinstance(info.get("config"), dict) else None
+    jobs = [_Job(directory, places.get(scene_id), scene_id, rows, config) for scene_id, rows in index.rows.items()]
     wrong = dict(index.broken)
     skipped: Counter[str] = Counter()
     if progress and wrong:
         progress(len(wrong), "unreadable rows")
-    for scene_id, rows in index.rows.items():
-        if scene_id in places:
-            wrong |= _verify_scene(path, directory, scene_id, rows, places[scene_id], info.get("config"), skipped)
-        else:
-            reason = f"scene {shown(scene_id)} is in none of the sources, nor in info.json"
-            wrong |= {number: (_row_id(row, number), reason) for number, row in _read_rows(path, rows)}
+    for job, found in _run(jobs, workers):
+        wrong |= found.wrong
+        skipped.update(found.skipped)
         if progress:
-            progress(len(rows), scene_id)
+            progress(len(job.rows), job.scene_id)
     notes = []
     if info.get("rows") not in (None, index.total):
         notes.append(f"info.json says {shown(info['rows'])} rows, rows.jsonl has {index.total}")
-    if not isinstance(info.get("config"), dict):
+    if config is None:
         notes.append("no info.json with settings, so the rows' thresholds are taken as they state them")
     failures = [wrong[number] for number in sorted(wrong)]
     return VerifyReport(index.total, failures, dict(sorted(skipped.items())), notes)
 
 
-def _verify_scene(
-    path: Path,
-    directory: Path,
-    scene_id: str,
-    rows: list[tuple[int, int, tuple[str, ...]]],
-    source: Source,
-    config: Any,
-    skipped: Counter[str],
-) -> dict[int, tuple[str, str]]:
-    """Line number -> (row id, reason) of the rows of one scene that do not hold."""
+def _run(jobs: Sequence[_Job], workers: int) -> Iterator[tuple[_Job, _Found]]:
+    if workers <= 1 or len(jobs) <= 1:
+        for job in jobs:
+            yield job, _verify_scene(job)
+        return
+    # Fresh interpreters: no state, locks or threads of this process leak into the workers.
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
+        try:
+            running = {pool.submit(_verify_scene, job): job for job in jobs}
+            for future in as_completed(running):
+                yield running[future], future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _verify_scene(job: _Job) -> _Found:
+    """Check the rows of one scene, in the order of their frames."""
+    places = sorted(job.rows, key=lambda place: place.frames)
     try:
-        checker = SceneChecker(source.open(scene_id), directory, config if isinstance(config, dict) else None)
+        if job.spec is None:
+            raise SceneError("it is in none of the sources, nor in info.json")
+        scene = scene_sources.open_source(job.spec).open(job.scene_id)
     except SpacelandError as error:
-        reason = f"scene {scene_id} cannot be opened: {error}"
-        return {number: (_row_id(row, number), reason) for number, row in _read_rows(path, rows)}
+        reason = f"scene {shown(job.scene_id)} cannot be opened: {error}"
+        return _Found({n: (_row_id(row, n), reason) for n, row in _read_rows(job.directory, places)}, {})
+    checker = SceneChecker(scene, job.directory, job.config)
     wrong = {}
-    for number, row in _read_rows(path, sorted(rows, key=lambda place: place[2])):
+    for number, row in _read_rows(job.directory, places):
         problems = checker.problems(row)
         if problems:
             wrong[number] = (_row_id(row, number), "; ".join(problems))
-    skipped.update(checker.skipped)
-    return wrong
+    return _Found(wrong, checker.skipped)
 
 
 def count_rows(directory: Path) -> int:
@@ -141,7 +186,8 @@ def count_rows(directory: Path) -> int:
         return 0
 
 
-def _read_index(directory: Path, path: Path) -> _Index:
+def _read_index(directory: Path) -> _Index:
+    path = directory / "rows.jsonl"
     if not directory.is_dir():
         raise SceneError(f"{directory} is not a folder; give the folder that `spaceland generate` wrote")
     index, ids = _Index(), set()
@@ -164,7 +210,7 @@ def _read_index(directory: Path, path: Path) -> _Index:
                 else:
                     ids.add(row_id)
                     index.first_ids.setdefault(row["scene"], row_id)
-                    index.rows.setdefault(row["scene"], []).append((number, start, _frames(row)))
+                    index.rows.setdefault(row["scene"], []).append(_Place(number, start, _frames(row)))
     except FileNotFoundError:
         raise SceneError(f"missing file: {path}; give the folder that `spaceland generate` wrote") from None
     except OSError as error:
@@ -185,12 +231,12 @@ def _frames(row: dict[str, Any]) -> tuple[str, ...]:
     return tuple(str(f) for f in frames[:2]) if isinstance(frames, list) else ()
 
 
-def _read_rows(path: Path, places: list[tuple[int, int, tuple[str, ...]]]) -> Any:
-    """(line number, row) of the given lines."""
-    with path.open("rb") as lines:
-        for number, start, _ in places:
-            lines.seek(start)
-            yield number, _parse(lines.readline())
+def _read_rows(directory: Path, places: Sequence[_Place]) -> Iterator[tuple[int, Any]]:
+    """(line number, row) of the given places."""
+    with (directory / "rows.jsonl").open("rb") as lines:
+        for place in places:
+            lines.seek(place.offset)
+            yield place.line, _parse(lines.readline())
 
 
 def _row_id(row: object, number: int) -> str:

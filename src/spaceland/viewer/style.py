@@ -96,7 +96,8 @@ overflow-wrap:anywhere}
 .options li.right{border-color:var(--accent);background:var(--wash)}
 .options li.right b{color:var(--accent)}
 .options li.right::after{content:"\\2713";margin-left:auto;color:var(--accent);font-weight:700}
-.answer{border-left:3px solid var(--accent);padding:.1rem 0 .1rem .8rem;margin:0 0 .8rem;max-width:none;overflow-wrap:anywhere}
+.answer{border-left:3px solid var(--accent);padding:.1rem 0 .1rem .8rem;margin:0 0 .8rem;max-width:none;
+overflow-wrap:anywhere}
 .answer b{font-size:1.12rem;font-weight:640}
 .answer b.long{font-size:1rem;font-weight:400}
 .values{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.1rem 1rem;margin:0;font-size:.88rem}

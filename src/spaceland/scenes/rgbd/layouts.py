@@ -24,9 +24,9 @@ import numpy as np
 from jaxtyping import Float
 
 from spaceland.errors import SceneError
+from spaceland.scenes.matrices import read_pose
 from spaceland.scenes.rgbd.calibration import Intrinsics
 from spaceland.scenes.rgbd.trajectories import log_blocks, matrix_lines, quaternion_lines, timed_quaternion_lines
-from spaceland.scenes.scannet import read_pose
 
 _IMAGES = (".jpg", ".jpeg", ".png")
 _MAX_TIME_APART_S = 0.02

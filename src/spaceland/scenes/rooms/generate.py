@@ -66,7 +66,9 @@ def generate_room(seed: int) -> Room3D:
         room = _attempt(seed, attempt)
         if room is not None:
             return room
-    raise SceneError(f"no room could be made of seed {seed} in {_ATTEMPTS} attempts; take another seed and report this one")
+    raise SceneError(
+        f"no room could be made of seed {seed} in {_ATTEMPTS} attempts; take another seed and report this one"
+    )
 
 
 def _attempt(seed: int, attempt: int) -> Room3D | None:
@@ -86,12 +88,14 @@ def _attempt(seed: int, attempt: int) -> Room3D | None:
         return None
     shell = make_shell(plan, kind, layout.rugs, seeded(seed, attempt, "shell"))
     targets, sight = targets_of(things), sight_of(things, shell)
-    walk = plan_walk(ground, targets, sight, camera, float(rng.uniform(1.42, 1.6)), rng)
+    walk = plan_walk(ground, plan, things, targets, sight, camera, float(rng.uniform(1.42, 1.6)), rng)
     if walk is None:
         return None
     views = good_views(walk.poses(_CHECKED_FRAMES), targets, sight, camera).sum(0)
     unseen = set(np.nonzero(views < MIN_VIEWS)[0].tolist())
     kept = _without(things, unseen)
+    if not {"door", "window"} <= {thing.model.label for thing in kept}:
+        return None
     labels = Counter(thing.model.label for thing in kept)
     if len(kept) < MIN_OBJECTS or sum(n == 1 for n in labels.values()) < MIN_UNIQUE:
         return None

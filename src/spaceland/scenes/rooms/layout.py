@@ -163,11 +163,16 @@ class Layout:
                     return index
         return None
 
-    def in_corner(self, model: Model, *, gap_m: float = 0.06, yaw: float | None = None) -> int | None:
-        """In a corner of the room; faces along one of its walls, or turned by `yaw`."""
+    def in_corner(
+        self, model: Model, *, gap_m: float = 0.06, yaw: float | None = None, ends: tuple[int, ...] = (0, 1)
+    ) -> int | None:
+        """In a corner of the room with its back to a wall, or turned by `yaw`.
+
+        `ends`: 0 for corners at the right of the model (its +x side), 1 for those at its left.
+        """
         reach = max(model.size[:2]) if yaw is not None else None
         for wall in self.walls():
-            for end in (0, 1):
+            for end in ends:
                 width, depth = (reach, reach) if reach is not None else model.size[:2]
                 along = gap_m + width / 2 if end == 0 else wall.length_m - gap_m - width / 2
                 new = self._at_wall(model, wall, along, gap_m + depth / 2, 0.0)
@@ -178,12 +183,20 @@ class Layout:
         return None
 
     def hung(
-        self, model: Model, z_m: float, *, walls: Collection[Wall] | None = None, at: float | None = None, above: int | None = None
+        self,
+        model: Model,
+        z_m: float,
+        *,
+        walls: Collection[Wall] | None = None,
+        at: float | None = None,
+        above: int | None = None,
     ) -> int | None:
         """On a wall with its lower edge at `z_m`; `above` centres it over something that stands at a wall."""
         if above is not None:
             thing = self.placements[above]
-            wall = min(self.plan.walls, key=lambda w: abs(np.sin((w.yaw - thing.yaw) / 2)) * 100 + self._behind(w, thing))
+            wall = min(
+                self.plan.walls, key=lambda w: abs(np.sin((w.yaw - thing.yaw) / 2)) * 100 + self._behind(w, thing)
+            )
             along = float((thing.center[:2] - wall.start) @ wall.along)
             new = self._at_wall(model, wall, along, model.size[1] / 2, z_m, "wall")
             return self.add(new) if self.fits(new) else None
@@ -201,7 +214,9 @@ class Layout:
 
     # Relative to other things
 
-    def beside(self, model: Model, of: int, side: int, *, gap_m: float = 0.05, guests_of: Collection[int] = ()) -> int | None:
+    def beside(
+        self, model: Model, of: int, side: int, *, gap_m: float = 0.05, guests_of: Collection[int] = ()
+    ) -> int | None:
         """Left (-1) or right (+1) of something at a wall, seen from its front; backs in one line."""
         thing = self.placements[of]
         x_axis = thing.rotation[:2, 0]
@@ -275,7 +290,13 @@ class Layout:
         return None
 
     def free_standing(
-        self, model: Model, *, yaw: float | None = None, wall_gap_m: float = 0.1, tries: int = 40, center: np.ndarray | None = None
+        self,
+        model: Model,
+        *,
+        yaw: float | None = None,
+        wall_gap_m: float = 0.1,
+        tries: int = 40,
+        center: np.ndarray | None = None,
     ) -> int | None:
         """Anywhere on the floor."""
         low, high = self.plan.polygon.min(0), self.plan.polygon.max(0)
@@ -292,6 +313,13 @@ class Layout:
         new = self._placed(model, xy, 0.0, self.plan.height_m - float(model.high[2]), "ceiling")
         return self.add(new) if self.fits(new) else None
 
+    def lay_rug(self, under: int, size: np.ndarray, forward_m: float = 0.0) -> None:
+        """A rug under something, if it fits into the room; only the floor is under rugs, so nothing collides."""
+        thing = self.placements[under]
+        center = thing.center[:2] + thing.front * forward_m
+        if self.plan.holds(rectangle(center, size + 0.1, thing.yaw)):
+            self.rugs.append(Rug(center, np.asarray(size, float), thing.yaw))
+
     # Arithmetic
 
     def _placed(
@@ -304,9 +332,7 @@ class Layout:
     def _at_wall(
         self, model: Model, wall: Wall, along_m: float, away_m: float, z_m: float, rest: Rest | None = None
     ) -> Placement:
-        return self._placed(
-            model, wall.point(along_m, away_m), wall.yaw, z_m, rest or ("wall" if z_m > 0 else "floor")
-        )
+        return self._placed(model, wall.point(along_m, away_m), wall.yaw, z_m, rest or ("wall" if z_m > 0 else "floor"))
 
     def _behind(self, wall: Wall, thing: Placement) -> float:
         """Distance of a thing from a wall; far where it is not in front of it."""

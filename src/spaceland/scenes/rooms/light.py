@@ -8,6 +8,8 @@ rays of their own. The result is what arrives at a vertex; a picture is this tim
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float
 from scipy.sparse import coo_matrix
@@ -18,17 +20,26 @@ from spaceland.scenes.rooms.mesh import Mesh
 _NUM_RAYS = 48
 _OFFSET_M = 2e-3
 _BLOCK = 20000
-_NEAR_M = 0.35
+_NEAR_M = 0.6
 _BURIED_M = 0.03
 
 
+@dataclass(frozen=True, eq=False)
+class Lamp:
+    """A small bright surface: points on it, its normal into the room, its area, and its radiance (linear RGB).
+
+    `evenness_m2` is added to squared distances: near things then get less than their due.
+    """
+
+    points: Float[np.ndarray, "q 3"]
+    normal: Float[np.ndarray, "3"]
+    area_m2: float
+    radiance: Float[np.ndarray, "3"]
+    evenness_m2: float
+
+
 def bake(
-    mesh: Mesh,
-    caster: RayCaster,
-    face_radiance: Float[np.ndarray, "m 3"],
-    windows: Float[np.ndarray, "w q 3"],
-    window_normals: Float[np.ndarray, "w 3"],
-    window_areas: Float[np.ndarray, "w"],
+    mesh: Mesh, caster: RayCaster, face_radiance: Float[np.ndarray, "m 3"], lamps: list[Lamp]
 ) -> Float[np.ndarray, "n 3"]:
     """Light that arrives at each vertex (linear RGB, about 1 in a bright place).
 
@@ -36,9 +47,7 @@ def bake(
         mesh: The room with everything in it.
         caster: Rays on the same mesh.
         face_radiance: Light that each face sends out or passes on, linear.
-        windows: Points on each window from which daylight comes.
-        window_normals: Unit vectors into the room.
-        window_areas: Square metres.
+        lamps: Windows and ceiling lights.
     """
     directions = _hemisphere(_NUM_RAYS)
     light = np.empty((len(mesh.vertices), 3), dtype=np.float32)
@@ -55,28 +64,28 @@ def bake(
         )
         hits = caster.cast(origin[:, None], rays)
         # Between two near surfaces there is little light to pass on: that makes the shade in corners and under things.
-        dimmed = np.clip(0.25 + 0.75 * hits.distance / _NEAR_M, 0, 1)
+        dimmed = np.clip(0.12 + 0.88 * hits.distance / _NEAR_M, 0, 1)
         gathered = np.einsum("nki,nk->ni", face_radiance[hits.face], dimmed) / _NUM_RAYS
-        light[part] = gathered + _daylight(origin, normal, caster, windows, window_normals, window_areas)
+        light[part] = gathered + sum(_from_lamp(origin, normal, caster, lamp) for lamp in lamps)
         free[part] = (hits.distance > _BURIED_M).mean(1)
     return _smoothed(light, np.clip((free - 0.15) / 0.3, 1e-3, 1.0), mesh)
 
 
-def _daylight(origin, normal, caster, windows, window_normals, window_areas) -> Float[np.ndarray, "n 3"]:
+def _from_lamp(origin: np.ndarray, normal: np.ndarray, caster: RayCaster, lamp: Lamp) -> Float[np.ndarray, "n 3"]:
+    """Light of one lamp, with soft shadows: the share of its points that a vertex sees."""
+    toward = lamp.points[None] - origin[:, None]
+    square = np.einsum("nqi,nqi->nq", toward, toward)
+    unit = toward / np.sqrt(square)[..., None]
+    cosine = np.maximum(np.einsum("nqi,ni->nq", unit, normal), 0) * np.maximum(-(unit @ lamp.normal), 0)
+    # Real light falls off with the square; a room lit like that has burnt-out table tops, so it is evened out.
+    weight = cosine / (square + lamp.evenness_m2) * (lamp.area_m2 / len(lamp.points) / np.pi)
     total = np.zeros(len(origin))
-    for points, outward, area in zip(windows, window_normals, window_areas, strict=True):
-        toward = points[None] - origin[:, None]
-        square = np.einsum("nqi,nqi->nq", toward, toward)
-        unit = toward / np.sqrt(square)[..., None]
-        cosine = np.maximum(np.einsum("nqi,ni->nq", unit, normal), 0) * np.maximum(-(unit @ outward), 0)
-        weight = cosine / np.maximum(square, 0.08) * (area / len(points) / np.pi)
-        wanted = weight.max(1) > 1e-4
-        if not wanted.any():
-            continue
+    wanted = weight.max(1) * lamp.radiance.max() > 1e-3
+    if wanted.any():
         hits = caster.cast(origin[wanted][:, None], toward[wanted])
-        open_way = (hits.face < 0) | (hits.distance > 0.985)
-        total[wanted] += (weight[wanted] * open_way).sum(1)
-    return total[:, None] * np.array([2.4, 2.6, 2.9])
+        unhidden = (hits.face < 0) | (hits.distance > 0.985)
+        total[wanted] = (weight[wanted] * unhidden).sum(1)
+    return total[:, None] * lamp.radiance
 
 
 def _hemisphere(count: int) -> Float[np.ndarray, "k 3"]:
@@ -105,8 +114,10 @@ def _smoothed(light: np.ndarray, trust: np.ndarray, mesh: Mesh) -> np.ndarray:
     adjacency = coo_matrix((np.ones(len(rows), np.float32), (rows, columns)), shape=(n, n)).tocsr()
     degree = np.maximum(np.asarray(adjacency.sum(1)), 1)
     weight = trust[:, None].astype(np.float32)
+    light = (1.5 * light + (adjacency @ light) / degree) / 2.5
     for _ in range(3):
         around, total = (adjacency @ (weight * light)) / degree, (adjacency @ weight) / degree
-        light = (weight * light + 0.6 * around) / (weight + 0.6 * total)
+        mixed = (weight * light + 0.6 * around) / (weight + 0.6 * total)
+        light = np.where(trust[:, None] < 0.8, mixed, light)
         weight = np.maximum(weight, np.minimum(total, 1.0) * 0.5)
     return light.astype(np.float32)

@@ -70,7 +70,7 @@ def tiles(rng: np.random.Generator, color: Color, second: Color | None = None, c
     base = np.broadcast_to(np.array(color, float), (_SIDE, _SIDE, 3)).copy()
     if second is not None:
         base[(i + j) % 2 == 1] = second
-    image = base * (tint + 0.02 * _smooth_noise(rng, (_SIDE, _SIDE), (6.0, 6.0)))[..., None]
+    image = base * (tint + 0.008 * _smooth_noise(rng, (_SIDE, _SIDE), (5.0, 5.0)))[..., None]
     joint = (row % size < 2.2) | (column % size < 2.2)
     image[joint] = np.array(color, float) * 0.72 + 25
     return _finish(image)
@@ -142,16 +142,16 @@ def rug(rng: np.random.Generator, color: Color, second: Color) -> Picture:
 
 def outdoors(rng: np.random.Generator) -> Picture:
     """A view out of a window: sky with clouds, far hills, trees, grass."""
-    side = 256
+    side = 512
     y = np.linspace(0, 1, side)[:, None, None]
     sky = np.array([120, 176, 232.0]) * (1 - y) + np.array([226, 238, 248.0]) * y
-    cloud = np.clip(_smooth_noise(rng, (side, side), (9.0, 26.0)) - 0.2, 0, 1.2)[..., None] * (1 - y) * 0.8
+    cloud = np.clip(_smooth_noise(rng, (side, side), (16.0, 48.0)) - 0.2, 0, 1.2)[..., None] * (1 - y) * 0.8
     image = np.broadcast_to(sky, (side, side, 3)) * (1 - cloud) + 252.0 * cloud
-    lines = [(0.56, 0.05, 40.0, (136, 160, 172)), (0.66, 0.06, 14.0, (84, 124, 78)), (0.80, 0.02, 50.0, (128, 160, 92))]
+    lines = [(0.56, 0.05, 34.0, (136, 160, 172)), (0.66, 0.06, 26.0, (84, 124, 78)), (0.80, 0.02, 70.0, (128, 160, 92))]
     for level, swing, sigma, color in lines:
         ridge = level + swing * _smooth_noise(rng, (1, side), (0.0, sigma))[0]
         below = np.linspace(0, 1, side)[:, None] > ridge
-        shade = 1.0 + 0.08 * _smooth_noise(rng, (side, side), (3.0, 4.0))
+        shade = 1.0 + 0.08 * _smooth_noise(rng, (side, side), (2.0, 3.0))
         image = np.where(below[..., None], np.array(color, float) * shade[..., None], image)
     return _finish(image)
 
@@ -163,7 +163,7 @@ def artwork(rng: np.random.Generator, kind: int) -> Picture:
     y, x = np.meshgrid(np.linspace(0, 1, side), np.linspace(0, 1, side), indexing="ij")
     image = np.broadcast_to(palette[0], (side, side, 3)).copy()
     if kind == 0:
-        image = outdoors(rng).astype(float) * 0.55 + palette[1] * 0.45
+        image = outdoors(rng)[::2, ::2].astype(float) * 0.55 + palette[1] * 0.45
         sun = (x - rng.uniform(0.25, 0.75)) ** 2 + (y - 0.3) ** 2 < 0.008
         image[sun] = palette[3]
     elif kind == 1:

@@ -34,6 +34,7 @@ _MAX_HIDDEN = 0.35
 _MAX_CUT = 0.3
 _STEP_M, _STEP_RAD = 0.28, np.radians(15.0)  # one "effort" of walking or turning
 _MAX_EFFORT = 46.0
+_CUT_CORNER_M = 0.04
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +139,14 @@ def walkable(plan: Plan, things: list[Placement]) -> Ground | None:
 
 
 def plan_walk(
-    ground: Ground, targets: list[Target], sight: Sight, camera: PinholeCamera, eye_height_m: float, rng: np.random.Generator
+    ground: Ground,
+    plan: Plan,
+    things: list[Placement],
+    targets: list[Target],
+    sight: Sight,
+    camera: PinholeCamera,
+    eye_height_m: float,
+    rng: np.random.Generator,
 ) -> Walk | None:
     """A walk that should show every target; None when no tour can be made."""
     places = _spread(ground.points, 44, rng)
@@ -179,7 +187,13 @@ def plan_walk(
     while _length(cost, order) > _MAX_EFFORT and count > 4:  # views that came last show the least
         count -= 1
         order = _tour(cost[:count, :count])
-    return _walk_between(ground, nodes[order], yaw[view][order], pitch[view][order], before[order], eye_height_m, rng)
+    stops = nodes[order], yaw[view][order], pitch[view][order], before[order]
+    shake = int(rng.integers(2**62))
+    for smooth in (9.0, 5.0, 2.5, 0.8):  # a smoothed way cuts corners
+        walk = _walk_between(ground, *stops, eye_height_m, np.random.default_rng(shake), smooth)
+        if clearance(walk.eye[:, :2], plan, things).min() >= -_CUT_CORNER_M:
+            return walk
+    return None
 
 
 def _spread(points: np.ndarray, count: int, rng: np.random.Generator) -> Int[np.ndarray, "k"]:
@@ -253,6 +267,7 @@ def _walk_between(
     before: np.ndarray,
     eye_height_m: float,
     rng: np.random.Generator,
+    smooth: float,
 ) -> Walk:
     """Walk from view to view and turn on the way; then shake a little and space the knots by effort."""
     xy, turn, tilt = [ground.points[nodes[:1]]], [yaw[:1]], [pitch[:1]]
@@ -271,14 +286,15 @@ def _walk_between(
         tilt.append(pitch[k] + (pitch[k + 1] - pitch[k]) * t)
         heading += swing
     position, turned, tilted = np.concatenate(xy), np.concatenate(turn), np.concatenate(tilt)
-    smooth = 9.0
     position = ndimage.gaussian_filter1d(position, smooth, axis=0, mode="nearest")
     turned = ndimage.gaussian_filter1d(turned, smooth / 2, mode="nearest")
     tilted = ndimage.gaussian_filter1d(tilted, smooth / 2, mode="nearest")
     effort = np.concatenate(
         [
             [0],
-            np.cumsum(np.linalg.norm(np.diff(position, axis=0), axis=1) / _STEP_M + np.abs(np.diff(turned)) / _STEP_RAD),
+            np.cumsum(
+                np.linalg.norm(np.diff(position, axis=0), axis=1) / _STEP_M + np.abs(np.diff(turned)) / _STEP_RAD
+            ),
         ]
     )
     knots = 10 * (CHECKED_FRAMES - 1) + 1

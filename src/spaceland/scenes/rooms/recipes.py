@@ -22,12 +22,19 @@ ARMCHAIRS = ("armchair_armchair2", "armchair_modernarmchair", "armchair_winchest
 BEDS = ("bed_bed1", "bed_bed2", "bed_bed3", "bed_bedwithtexture")
 DINING_CHAIRS = (
     "chair_chair", "chair_chair2", "chair_chairwithcushion", "chair_oakchair", "chair_osakachair", "chair_sillablanca",
-    "chair_thonet", "chair_antiquechair", "chair_plasticchair",
+    "chair_thonet", "chair_plasticchair",
 )  # fmt: skip
 DESK_CHAIRS = ("chair_designchair", "chair_plasticchair", "armchair_armchair", "chair_osakachair", "chair_sillablanca")
 SMALL_PLANTS = ("plant_cactus", "plant_littleplant", "plant_orchids")
 LARGE_PLANTS = ("plant_decorativeplant", "plant_plant")
-ODDS = ("ball_basketball", "box_box", "briefcase_briefcase", "teddy_bear_teddybear", "box_ammobox", "guitar_electricguitar")
+ODDS = (
+    "ball_basketball",
+    "box_box",
+    "briefcase_briefcase",
+    "teddy_bear_teddybear",
+    "box_ammobox",
+    "guitar_electricguitar",
+)
 
 
 def pick(layout: Layout, keys: Sequence[str]) -> Model:
@@ -99,7 +106,9 @@ def radiator(layout: Layout) -> None:
     for index, thing in enumerate(layout.placements):
         if thing.model.label == "window" and thing.z_range[0] > 0.8:
             heater = model("radiator_radiator" if chance(layout, 0.5) else "radiator_radiator3")
-            wall = min(layout.plan.walls, key=lambda w: layout._behind(w, thing) + abs(np.sin((w.yaw - thing.yaw) / 2)) * 100)
+            wall = min(
+                layout.plan.walls, key=lambda w: layout._behind(w, thing) + abs(np.sin((w.yaw - thing.yaw) / 2)) * 100
+            )
             at = float((layout.placements[index].center[:2] - wall.start) @ wall.along) / wall.length_m
             layout.against_wall(heater, walls=[wall], at=at, gap_m=0.03)
             return
@@ -118,7 +127,16 @@ def desk_with_seat(layout: Layout, walls: Sequence[Wall] | None = None, monitors
     desk = layout.against_wall(pick(layout, ("desk_desk", "desk_lbdesk", "desk_lbdesk")), walls=walls, free_m=0.95)
     if desk is None:
         return None
-    if layout.before(pick(layout, DESK_CHAIRS), desk, 0.04, turn_deg=float(rng.uniform(-25, 25)), across_m=float(rng.uniform(-0.08, 0.08))) is None:
+    if (
+        layout.before(
+            pick(layout, DESK_CHAIRS),
+            desk,
+            0.04,
+            turn_deg=float(rng.uniform(-25, 25)),
+            across_m=float(rng.uniform(-0.08, 0.08)),
+        )
+        is None
+    ):
         layout.before(pick(layout, DESK_CHAIRS), desk, 0.12)
     things = [shapes.laptop(rng)] if chance(layout, 0.35) else [shapes.monitor(rng) for _ in range(monitors)]
     for k, thing in enumerate(things):
@@ -127,7 +145,9 @@ def desk_with_seat(layout: Layout, walls: Sequence[Wall] | None = None, monitors
         if layout.on_top(thing, desk, toward=(across, 0.25), spread=0.12, turn_deg=turn, low_m=0.5) is None:
             layout.on_top(thing, desk, spread=0.7, low_m=0.5)
     if chance(layout, 0.75):
-        layout.on_top(model("lamp_desklamp"), desk, toward=(0.8 if chance(layout, 0.5) else -0.8, 0.3), spread=0.3, low_m=0.5)
+        layout.on_top(
+            model("lamp_desklamp"), desk, toward=(0.8 if chance(layout, 0.5) else -0.8, 0.3), spread=0.3, low_m=0.5
+        )
     if chance(layout, 0.6):
         cups(layout, desk, 1)
     if chance(layout, 0.3):
@@ -149,6 +169,8 @@ def bed_with_nightstands(layout: Layout, walls: Sequence[Wall] | None = None) ->
             layout.on_top(model("lamp_desklamp"), stand, spread=0.15)
         elif stand is not None:
             layout.on_top(pick(layout, SMALL_PLANTS[:2]), stand, spread=0.3)
+    if chance(layout, 0.6):
+        layout.lay_rug(bed, layout.placements[bed].model.size[:2] * [1.0, 0.6] + [1.1, 0.3], forward_m=0.5)
     return bed
 
 
@@ -187,11 +209,16 @@ def dining_group(layout: Layout, seats: int, center: np.ndarray | None = None) -
     chair = pick(layout, DINING_CHAIRS)
     gap = float(rng.uniform(0.0, 0.08)) + 0.03
     if round_table:
-        start = float(rng.uniform(0, np.pi / 2))
         spots = [(0.0, 0.0), (np.pi / 2, 0.0), (np.pi, 0.0), (-np.pi / 2, 0.0)][:seats]
-        spots = [(a, 0.0) for a, _ in spots] if start else spots
     else:
-        spots = [(np.pi / 2, -0.55), (-np.pi / 2, 0.55), (np.pi / 2, 0.55), (-np.pi / 2, -0.55), (0.0, 0.0), (np.pi, 0.0)]
+        spots = [
+            (np.pi / 2, -0.55),
+            (-np.pi / 2, 0.55),
+            (np.pi / 2, 0.55),
+            (-np.pi / 2, -0.55),
+            (0.0, 0.0),
+            (np.pi, 0.0),
+        ]
         spots = spots[:seats]
     seated = sum(layout.around(chair, index, angle, gap, across) is not None for angle, across in spots)
     if seated < 2:
@@ -200,6 +227,8 @@ def dining_group(layout: Layout, seats: int, center: np.ndarray | None = None) -
         centrepiece = (shapes.vase(rng), shapes.bowl(rng), model("plant_orchids"))[int(rng.integers(3))]
         layout.on_top(centrepiece, index, spread=0.15)
     cups(layout, index, int(rng.integers(1, 4)))
+    if chance(layout, 0.4):
+        layout.lay_rug(index, table.size[:2] + 0.9)
     return index
 
 
@@ -214,7 +243,11 @@ def bedroom(layout: Layout) -> bool:
     if bed is None:
         return False
     storage(layout, ("wardrobe_wardrobewithslidingdoors", "wardrobe_cupboard"), 1)
-    storage(layout, ("bookshelf_bookcase",) if chance(layout, 0.5) else ("bookshelf_shelves", "bookshelf_verticalshelves"), int(rng.integers(1, 3)))
+    storage(
+        layout,
+        ("bookshelf_bookcase",) if chance(layout, 0.5) else ("bookshelf_shelves", "bookshelf_verticalshelves"),
+        int(rng.integers(1, 3)),
+    )
     if chance(layout, 0.5):
         desk_with_seat(layout)
     else:
@@ -240,9 +273,15 @@ def living_room(layout: Layout) -> bool:
         return False
     table = layout.before(shapes.coffee_table(rng), sofa, float(rng.uniform(0.35, 0.45)))
     if table is not None:
+        if chance(layout, 0.7):
+            layout.lay_rug(table, np.array([2.0, 1.4]))
         cups(layout, table, int(rng.integers(1, 4)))
         if chance(layout, 0.6):
-            layout.on_top((shapes.vase(rng), shapes.bowl(rng), model("plant_littleplant"))[int(rng.integers(3))], table, spread=0.7)
+            layout.on_top(
+                (shapes.vase(rng), shapes.bowl(rng), model("plant_littleplant"))[int(rng.integers(3))],
+                table,
+                spread=0.7,
+            )
     thing = layout.placements[sofa]
     facing = [w for w in layout.walls(1.6) if w.normal @ thing.front < -0.9]
     stand = None
@@ -261,13 +300,19 @@ def living_room(layout: Layout) -> bool:
     armchair = pick(layout, ARMCHAIRS)
     for side in (-1, 1) if chance(layout, 0.6) else (1,):
         across = side * (thing.model.size[0] / 2 + 0.25)
-        layout.before(armchair, sofa, float(rng.uniform(0.5, 0.9)), across_m=across, turn_deg=side * float(rng.uniform(25, 55)))
+        layout.before(
+            armchair, sofa, float(rng.uniform(0.5, 0.9)), across_m=across, turn_deg=side * float(rng.uniform(25, 55))
+        )
     layout.in_corner(shapes.floor_lamp(rng), gap_m=0.1, yaw=0.0)
     if chance(layout, 0.25) and min(np.ptp(layout.plan.polygon, axis=0)) > 4.2:
         piano = layout.in_corner(model("piano_pianoaqueue"), gap_m=0.15)
         if piano is not None:
             layout.before(model("stool_pianobench"), piano, 0.1)
-    storage(layout, ("bookshelf_bookcase",) if chance(layout, 0.5) else ("bookshelf_shelves", "bookshelf_verticalshelves"), int(rng.integers(1, 3)))
+    storage(
+        layout,
+        ("bookshelf_bookcase",) if chance(layout, 0.5) else ("bookshelf_shelves", "bookshelf_verticalshelves"),
+        int(rng.integers(1, 3)),
+    )
     radiator(layout)
     plants(layout, int(rng.integers(1, 4)))
     pictures(layout, 4, above=[sofa])
@@ -286,7 +331,11 @@ def office(layout: Layout) -> bool:
     desk_with_seat(layout)
     if layout.plan.area_m2 > 20 and chance(layout, 0.6):
         desk_with_seat(layout)
-    storage(layout, ("bookshelf_bookcase",) if chance(layout, 0.5) else ("bookshelf_shelves", "bookshelf_verticalshelves"), 2)
+    storage(
+        layout,
+        ("bookshelf_bookcase",) if chance(layout, 0.5) else ("bookshelf_shelves", "bookshelf_verticalshelves"),
+        2,
+    )
     if chance(layout, 0.7):
         layout.against_wall(model("whiteboard_whiteboard"), free_m=0.5)
     if chance(layout, 0.4):
@@ -331,8 +380,15 @@ def kitchen(layout: Layout) -> bool:
     rng = layout.rng
     if not openings(layout, 1, sill_m=1.05):
         return False
-    row: list[Model] = [model("cabinet_drawerscabinet"), model("sink_sinkcabinet"), model("cabinet_lowercabinet"), shapes.oven(rng)]
-    row = [row[k] for k in rng.permutation(4)] + [model("cabinet_drawerscabinet" if chance(layout, 0.5) else "cabinet_lowercabinet")]
+    row: list[Model] = [
+        model("cabinet_drawerscabinet"),
+        model("sink_sinkcabinet"),
+        model("cabinet_lowercabinet"),
+        shapes.oven(rng),
+    ]
+    row = [row[k] for k in rng.permutation(4)] + [
+        model("cabinet_drawerscabinet" if chance(layout, 0.5) else "cabinet_lowercabinet")
+    ]
     fridge = model("refrigerator_largefridge" if chance(layout, 0.5) else "refrigerator_refrigerator")
     first = None
     for wall in layout.walls(sum(m.size[0] for m in row) + 0.3):
@@ -361,7 +417,12 @@ def kitchen(layout: Layout) -> bool:
         elif labels[index] == "cabinet":
             upper = model("cabinet_uppercabinet" if chance(layout, 0.5) else "cabinet_glassdoorcabinet")
             layout.hung(upper, 1.45, above=index)
-    counter = [model("coffee_maker_coffeebrewer"), model("carton_tetrapak"), model("bottle_yogurtbottle"), shapes.bowl(rng)]
+    counter = [
+        model("coffee_maker_coffeebrewer"),
+        model("carton_tetrapak"),
+        model("bottle_yogurtbottle"),
+        shapes.bowl(rng),
+    ]
     for k in rng.permutation(4)[:3]:
         if tops:
             layout.on_top(counter[k], int(rng.choice(tops)), spread=0.7, low_m=0.6)
@@ -383,7 +444,7 @@ def bathroom(layout: Layout) -> bool:
     rng = layout.rng
     if not openings(layout, 1, small=True):
         return False
-    if layout.in_corner(model("shower_showerstall"), gap_m=0.02) is None:
+    if layout.in_corner(model("shower_showerstall"), gap_m=0.02, ends=(1,)) is None:
         return False
     sink = layout.against_wall(pick(layout, ("sink_modernvanity", "sink_washbasin")), free_m=0.6)
     toilet = layout.against_wall(model("toilet_toiletsunit"), free_m=0.5, margin_m=0.2)

@@ -11,12 +11,15 @@ from jaxtyping import Float, Int, UInt8
 
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.raycast import Hits, RayCaster
-from spaceland.scenes.rooms.light import bake
+from spaceland.scenes.rooms.light import Lamp, bake
 from spaceland.scenes.rooms.mesh import Mesh, Texture
 from spaceland.scenes.scene import NO_OBJECT
 
 _CACHED_FRAMES = 4
 _EXPOSURE = 1.3
+_BLOCK = 1 << 14
+_DAYLIGHT = np.array([2.3, 2.5, 2.8])
+_LAMPLIGHT = np.array([72.0, 69.0, 63.0])
 
 
 def linear(color: np.ndarray) -> Float[np.ndarray, "*n"]:
@@ -72,13 +75,12 @@ class Renderer:
         edge = self._edges(light, face.reshape(shape))
         rows, columns = np.nonzero(edge)
         if len(rows):
-            total = light[rows, columns].copy()
-            for du, dv in ((0.125, -0.375), (0.375, 0.125), (-0.125, 0.375), (-0.375, -0.125)):
-                pixels = np.stack([columns + 0.5 + du, rows + 0.5 + dv], -1)
-                more = camera.unproject(pixels, np.ones(len(rows))) @ T_room_cam[:3, :3].T
-                hits = self.caster.cast(T_room_cam[:3, 3], more)
-                total += self._shade(T_room_cam[:3, 3], more.astype(np.float32), hits.face, hits.distance, pixel_m)
-            light[rows, columns] = total / 5
+            shift = np.array([(0.125, -0.375), (0.375, 0.125), (-0.125, 0.375), (-0.375, -0.125)]) + 0.5
+            pixels = np.stack([columns, rows], -1)[:, None] + shift
+            more = camera.unproject(pixels, np.ones(pixels.shape[:2])).reshape(-1, 3) @ T_room_cam[:3, :3].T
+            hits = self.caster.cast(T_room_cam[:3, 3], more)
+            colors = self._shade(T_room_cam[:3, 3], more.astype(np.float32), hits.face, hits.distance, pixel_m)
+            light[rows, columns] = (light[rows, columns] + colors.reshape(len(rows), 4, 3).sum(1)) / 5
         return _GAMMA[np.clip(light * 4095.0, 0, 4095).astype(np.int32)]
 
     def _edges(self, light: np.ndarray, face: np.ndarray) -> np.ndarray:
@@ -99,33 +101,44 @@ class Renderer:
         self, eye: np.ndarray, rays: np.ndarray, face: np.ndarray, distance: np.ndarray, pixel_m: float
     ) -> Float[np.ndarray, "p 3"]:
         """Linear tone-mapped colour 0..1 of rays that hit `face` at `distance`."""
-        a, u_row, v_row = self._barycentric
-        offset = (eye.astype(np.float32) - self._origin) + rays * distance[:, None]
-        s = np.einsum("pi,pi->p", offset, u_row[face, :3]) + u_row[face, 3]
-        t = np.einsum("pi,pi->p", offset, v_row[face, :3]) + v_row[face, 3]
-        s, t = np.clip(s, 0, 1), np.clip(t, 0, 1)
-        corner = self.mesh.faces[face]
-        light = self._light
-        arriving = light[corner[:, 0]]
-        arriving = arriving + s[:, None] * (light[corner[:, 1]] - arriving) + t[:, None] * (light[corner[:, 2]] - arriving)
-        albedo = self._albedo[face]
-        which = self._texture[face]
-        for k, texture in enumerate(self._mips):
+        out = np.empty((len(face), 3), np.float32)
+        for start in range(0, len(face), _BLOCK):  # small blocks stay in the processor's cache
+            part = slice(start, start + _BLOCK)
+            out[part] = self._shade_block(eye, rays[part], face[part], distance[part], pixel_m)
+        return out
+
+    def _shade_block(
+        self, eye: np.ndarray, rays: np.ndarray, face: np.ndarray, distance: np.ndarray, pixel_m: float
+    ) -> Float[np.ndarray, "p 3"]:
+        row = self._table.take(face, axis=0)
+        offset = (eye - self._origin).astype(np.float32) + rays * distance[:, None]
+        s = np.clip(np.einsum("pi,pi->p", offset, row[:, 0:3]) + row[:, 3], 0, 1)
+        t = np.clip(np.einsum("pi,pi->p", offset, row[:, 4:7]) + row[:, 7], 0, 1)
+        arriving = row[:, 8:11] + s[:, None] * row[:, 11:14] + t[:, None] * row[:, 14:17]
+        albedo = row[:, 17:20]
+        which = self._texture.take(face)
+        for k in np.nonzero(np.bincount(which + 1, minlength=2)[1:])[0]:
             pick = np.nonzero(which == k)[0]
-            if len(pick):
-                texel, glow = texture.sample(offset[pick] + self._origin, distance[pick] * pixel_m)
-                albedo[pick] = texel
-                if glow:
-                    arriving[pick] = np.maximum(arriving[pick] * 0.15, glow)
+            texel, glow = self._mips[k].sample(offset[pick] + self._origin, distance[pick] * pixel_m)
+            albedo[pick] = texel
+            if glow:
+                arriving[pick] = np.maximum(arriving[pick] * 0.15, glow)
         out = albedo * arriving * np.float32(_EXPOSURE)
-        return out * (1 + out * 0.16) / (1 + out * 0.55) * np.float32(1.18)  # a soft shoulder
+        return out * (1 + out * np.float32(0.16)) / (1 + out * np.float32(0.55)) * np.float32(1.18)  # a soft shoulder
+
+    @cached_property
+    def _table(self) -> Float[np.ndarray, "m 20"]:
+        """What shading needs of each face: rows of the corner weights (8), light at corners (9), colour (3)."""
+        a, b, c = (self._light[self.mesh.faces[:, k]] for k in range(3))
+        weights = self._barycentric
+        return np.concatenate([*weights, a, b - a, c - a, self._albedo], axis=1).astype(np.float32)
 
     @cached_property
     def _origin(self) -> Float[np.ndarray, "3"]:
         return self.mesh.vertices.mean(0).astype(np.float32)
 
     @cached_property
-    def _barycentric(self) -> tuple[None, np.ndarray, np.ndarray]:
+    def _barycentric(self) -> tuple[np.ndarray, np.ndarray]:
         """Rows [m, 4] that give the weights of the second and third corner of a point near a face."""
         a, b, c = (self.mesh.vertices[self.mesh.faces[:, k]] - self._origin for k in range(3))
         e, f = b - a, c - a
@@ -134,7 +147,7 @@ class Renderer:
         u = (ff[:, None] * e - ef[:, None] * f) / det[:, None]
         v = (ee[:, None] * f - ef[:, None] * e) / det[:, None]
         rows = [np.column_stack([g, -np.einsum("mi,mi->m", g, a)]).astype(np.float32) for g in (u, v)]
-        return None, rows[0], rows[1]
+        return rows[0], rows[1]
 
     @cached_property
     def _mips(self) -> list[MipTexture]:
@@ -155,7 +168,7 @@ class Renderer:
         albedo = self._albedo.copy()
         corners = mesh.vertices[mesh.faces]
         center = corners.mean(1)
-        windows, normals, areas = [], [], []
+        lamps = []
         for k, texture in enumerate(self._mips):
             own = mesh.texture == k
             albedo[own] = texture.mean
@@ -164,19 +177,23 @@ class Renderer:
                 normal = cross.sum(0) / np.linalg.norm(cross.sum(0))
                 o, u, v = texture.source.origin, texture.source.u_axis, texture.source.v_axis
                 s, t = np.meshgrid((np.arange(3) + 0.5) / 3, (np.arange(4) + 0.5) / 4)
-                grid = o + s.reshape(-1, 1) * u / (u @ u) + t.reshape(-1, 1) * v / (v @ v)
-                windows.append(grid + 0.01 * normal)
-                normals.append(normal)
-                areas.append(np.linalg.norm(cross, axis=1).sum() / 2)
-        height = center[:, 2] / self._ceiling_m
-        passed = albedo * (0.4 + 0.25 * height)[:, None]
-        nearest = np.linalg.norm(center[:, None, :2] - self._lights, axis=-1).min(1)
-        shine = np.where(center[:, 2] > self._ceiling_m - 0.08, 0.55 + 2.3 * np.exp(-((nearest / 1.0) ** 2)), 0.0)
-        radiance = np.maximum(passed, shine[:, None] * np.array([1.0, 0.965, 0.9])).astype(np.float32)
-        light = bake(mesh, self.caster, radiance, np.array(windows).reshape(-1, 12, 3), np.array(normals), np.array(areas))
-        light[mesh.normals[:, 2] < -0.99] += np.where(mesh.vertices[mesh.normals[:, 2] < -0.99, 2:] > self._ceiling_m - 1e-3, 0.4, 0.0).astype(np.float32)
-        lamps = (mesh.vertices[:, 2] > self._ceiling_m - 0.07) & (mesh.vertices[:, 2] < self._ceiling_m - 1e-4)
-        light[lamps & (np.linalg.norm(mesh.vertices[:, None, :2] - self._lights, axis=-1).min(1) < 0.25)] = 1.7
+                points = o + s.reshape(-1, 1) * u / (u @ u) + t.reshape(-1, 1) * v / (v @ v) + 0.01 * normal
+                lamps.append(Lamp(points, normal, float(np.linalg.norm(cross, axis=1).sum() / 2), _DAYLIGHT, 0.3))
+        angle, radius = np.arange(12) * 2.4, 0.3 * np.sqrt((np.arange(12) + 0.5) / 12)
+        for x, y in self._lights:
+            disc = [x + radius * np.cos(angle), y + radius * np.sin(angle), np.full(12, self._ceiling_m - 0.075)]
+            radiance = _LAMPLIGHT / len(self._lights) ** 0.5
+            lamps.append(Lamp(np.stack(disc, -1), np.array([0.0, 0.0, -1.0]), 0.28, radiance, 4.0))
+        passed = albedo * (0.4 + 0.25 * center[:, 2] / self._ceiling_m)[:, None]
+        shine = np.where(center[:, 2] > self._ceiling_m - 1e-3, 0.4, 0.0)
+        radiance = np.maximum(passed, shine[:, None] * np.array([1.0, 0.975, 0.93])).astype(np.float32)
+        light = bake(mesh, self.caster, radiance, lamps)
+        light *= np.clip(light.mean(1, keepdims=True) / 0.52, 0.02, 1.4) ** np.float32(0.5)  # more contrast
+        light[mesh.normals[:, 2] < -0.99] += np.where(
+            mesh.vertices[mesh.normals[:, 2] < -0.99, 2:] > self._ceiling_m - 1e-3, 0.4, 0.0
+        ).astype(np.float32)
+        shade = (mesh.vertices[:, 2] > self._ceiling_m - 0.07) & (mesh.vertices[:, 2] < self._ceiling_m - 1e-4)
+        light[shade & (np.linalg.norm(mesh.vertices[:, None, :2] - self._lights, axis=-1).min(1) < 0.25)] = 1.7
         return light
 
 
@@ -188,7 +205,7 @@ class MipTexture:
 
     def __init__(self, texture: Texture) -> None:
         self.source = texture
-        level = linear(texture.picture.image) * np.float32(0.9)
+        level = linear(texture.picture.image) * np.float32(0.95)
         self.mean = level.reshape(-1, 3).mean(0)
         self._sizes, self._starts, rows = [], [], []
         start = 0

@@ -22,7 +22,7 @@ from spaceland.scenes.scene import (
 WALK_S = 30.0
 """How long the walk takes; frames are spread evenly over it, so 300 frames are a video with 10 frames a second."""
 _SURFACE_SPACING_M = 0.05
-_SHADING_SPACING_M = 0.07
+_SHADING_SPACING_M = 0.06
 
 
 class _Pictures:

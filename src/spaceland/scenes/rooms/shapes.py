@@ -116,7 +116,9 @@ def monitor(rng: np.random.Generator) -> Model:
         cuboid((-0.12, -0.09, 0), (0.12, 0.09, 0.012), shell),
         cuboid((-0.025, 0.02, 0.012), (0.025, 0.045, foot + 0.1), shell),
         cuboid((-width / 2, -0.015, foot), (width / 2, 0.02, foot + height), shell),
-        _front_panel(width - 0.03, height - 0.03, foot + 0.015, -0.0162, BLACK, paint.later(rng, paint.screen), glow=0.75),
+        _front_panel(
+            width - 0.03, height - 0.03, foot + 0.015, -0.0162, BLACK, paint.later(rng, paint.screen), glow=0.75
+        ),
     ]
     return as_model("monitor", parts, has_front=True)
 
@@ -133,7 +135,13 @@ def laptop(rng: np.random.Generator) -> Model:
     forward = np.cross([1.0, 0, 0], unit)
     parts = [
         cuboid((-width / 2, 0.09 - depth, 0), (width / 2, 0.09, 0.018), shell),
-        patch((-width / 2, 0.09 - depth, 0.0185), across, (0, depth - 0.01, 0), shell, picture=paint.later(rng, paint.keyboard)),
+        patch(
+            (-width / 2, 0.09 - depth, 0.0185),
+            across,
+            (0, depth - 0.01, 0),
+            shell,
+            picture=paint.later(rng, paint.keyboard),
+        ),
         patch(hinge, across, lean, BLACK),
         patch(
             hinge + [inset, 0, 0] + unit * inset + forward * 0.0015,

@@ -64,7 +64,7 @@ class Shell:
             side = patch(end, -along * wall.length_m, (0, 0, plan.height_m), (128, 128, 128), spacing_m=spacing_m)
             parts.append(_papered(side, paper, end, -along, np.array([0.0, 0.0, -1.0])))
             corners = np.stack([start, end + normal * thin + [0, 0, high]])
-            parts.append(cuboid(corners.min(0), corners.max(0), self.skirting, spacing_m=max(spacing_m, 0.3)))
+            parts.append(cuboid(corners.min(0), corners.max(0), self.skirting, spacing_m=spacing_m))
         for rug, picture in self.rugs:
             c, s = np.cos(rug.yaw), np.sin(rug.yaw)
             x, y = np.array([c, s, 0]) * rug.size[0], np.array([-s, c, 0]) * rug.size[1]
@@ -84,7 +84,13 @@ def make_shell(plan: Plan, kind: str, rugs: list[Rug], rng: np.random.Generator)
     if wet:
         first = choose(_TILE_FLOORS)
         chequered = rng.random() < 0.3
-        floor = paint.later(rng, paint.tiles, first, (92, 96, 100) if chequered else None, 8 if chequered else int(rng.choice([4, 6, 8])))
+        floor = paint.later(
+            rng,
+            paint.tiles,
+            first,
+            (92, 96, 100) if chequered else None,
+            8 if chequered else int(rng.choice([4, 6, 8])),
+        )
     elif kind == "office" and rng.random() < 0.6:
         floor = paint.later(rng, paint.carpet, choose(_CARPETS))
     elif rng.random() < 0.12:
@@ -93,7 +99,9 @@ def make_shell(plan: Plan, kind: str, rugs: list[Rug], rng: np.random.Generator)
         floor = paint.later(rng, paint.planks, choose(_WOOD_FLOORS))
     base = choose(_WALLS)
     if kind == "bathroom":
-        plain = paint.later(rng, paint.wall_tiles, choose(((232, 236, 236), (206, 224, 226), (226, 214, 200), (196, 214, 204))))
+        plain = paint.later(
+            rng, paint.wall_tiles, choose(((232, 236, 236), (206, 224, 226), (226, 214, 200), (196, 214, 204)))
+        )
     else:
         painter = (paint.plaster, paint.plaster, paint.stripes, paint.dots)[int(rng.integers(4))]
         plain = paint.later(rng, painter, base)
