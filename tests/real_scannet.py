@@ -33,7 +33,9 @@ def convert(source: Path, out: Path, scan: str = "scene0000_00") -> Path:
     segments = data["instance"].astype(int)
     (folder / f"{scan}_vh_clean_2.0.010000.segs.json").write_text(json.dumps({"segIndices": segments.tolist()}))
     groups = []
-    for k, (label, instance) in enumerate(named_instances(data["xyz"], segments, images)):
+    named = named_instances(data["xyz"], segments, images)
+    named += other_instances(segments, data["nyu40"].astype(int), {instance for _, instance in named})
+    for k, (label, instance) in enumerate(named):
         groups.append({"id": k, "objectId": k, "segments": [int(instance)], "label": label})
     (folder / f"{scan}.aggregation.json").write_text(json.dumps({"sceneId": f"scannet.{scan}", "segGroups": groups}))
     align = " ".join(repr(float(v)) for v in T_align.ravel())
@@ -60,6 +62,21 @@ def named_instances(xyz: np.ndarray, instance: np.ndarray, images: dict) -> list
             raise ValueError(f"no instance has the extent of the {label} at {center}; the nearest is {off:.3f} m off")
         pairs.append((label, best))
     return pairs
+
+
+# NYU40 classes of things that the 18 benchmark boxes leave out; structure and "other" classes have no one object.
+NYU40_THINGS = {15: "shelves", 17: "dresser", 18: "pillow", 19: "mirror", 23: "books", 25: "tv", 27: "towel", 29: "box",
+                30: "whiteboard", 32: "nightstand", 35: "lamp", 36: "bathtub", 37: "bag"}  # fmt: skip
+
+
+def other_instances(instance: np.ndarray, nyu40: np.ndarray, taken: set[int]) -> list[tuple[str, int]]:
+    """(class name, instance) of the instances without a box that are one thing of a known class."""
+    found = []
+    for k in np.unique(instance[instance > 0]).tolist():
+        name = NYU40_THINGS.get(int(np.bincount(nyu40[instance == k]).argmax()))
+        if name and k not in taken:
+            found.append((name, k))
+    return found
 
 
 def _labels_key(images: dict) -> str:

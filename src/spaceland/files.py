@@ -79,7 +79,7 @@ def read_json(path: Path) -> Any:
         raise SceneError(f"missing file: {path}") from None
     except OSError as error:
         raise SceneError(f"cannot read {path}: {error.strerror or error}") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise SceneError(f"{path} is not valid JSON ({error}); the file may be truncated, copy it again") from error
 
 

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from handmade import box_scene
+from spaceland.cli import run
 from spaceland.errors import OutputError, SceneError
 from spaceland.geometry.transforms import look_at
 from spaceland.prompts import BevMap, MarkConfig, choose_frames, mark_scene
@@ -172,3 +173,25 @@ def test_wrong_settings_are_refused() -> None:
         MarkConfig(style="crayon")
     with pytest.raises(OutputError, match="negative"):
         MarkConfig(num_frames=-1)
+
+
+def test_command_says_what_it_wrote(
+    room: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("spaceland.scenes.sources.open_scene", lambda spec, scene_id: room)
+    assert run(["mark", "rooms:1", "--out", str(tmp_path), "--frames", "2", "--size", "400", "--labels", "Bed"]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "cut 1.90 m above the floor (rule: cameras)" in printed
+    assert "not marked by choice of labels: 5" in printed
+    assert "Wrote" in printed and "Next: " in printed
+    assert max(Image.open(tmp_path / "bev.png").size) <= 400
+    assert run(["mark", "rooms:1", "--out", str(tmp_path), "--labels", "zebra"]) == 2
+
+
+def test_an_object_label_is_not_terminal_markup(
+    room: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = replace(room.objects[3], label="[bold red]bed[/x]")
+    monkeypatch.setattr("spaceland.scenes.sources.open_scene", lambda spec, scene_id: replace(room, objects=(odd,)))
+    assert run(["mark", "rooms:1", "--out", str(tmp_path), "--frames", "0", "--size", "400"]) == 0
+    assert "[bold red]bed[/x]" in capsys.readouterr().out

@@ -87,7 +87,7 @@ def test_specifications() -> None:
     assert parse_spec("rooms:1-4?frames=64") == ("rooms", "1-4", {"frames": "64"})
     with pytest.raises(SourceError, match=r"unknown source kind 'romos'.*kinds are: rooms"):
         parse_spec("romos:1")
-    with pytest.raises(SourceError, match="option 'frames' .* has no value"):
+    with pytest.raises(SourceError, match=r"option 'frames' .* has no value"):
         parse_spec("rooms:1?frames")
     with pytest.raises(SourceError, match="does not exist"):
         open_source("no/such/folder")
@@ -96,6 +96,6 @@ def test_specifications() -> None:
 def test_one_scene_of_several_must_be_named() -> None:
     with pytest.raises(SourceError, match=r"holds 3 scenes; choose one of: room0001, room0002, room0003"):
         open_scene("rooms:1-3")
-    with pytest.raises(SourceError, match="no scene 'kitchen' in 'rooms:1'"):
+    with pytest.raises(SourceError, match=r"no scene .kitchen. in .rooms:1."):
         open_scene("rooms:1", "kitchen")
-    assert open_scene("rooms:1-3?width=64&height=48", "room0002").id == "room0002"
+    assert open_scene("rooms:1-3?width=96&height=72", "room0002").id == "room0002"
