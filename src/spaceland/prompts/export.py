@@ -21,8 +21,7 @@ from spaceland.prompts.messages import chat_messages, explain_pictures, object_t
 from spaceland.prompts.placement import Placed, PlacementConfig, place_bev_marks, place_marks
 from spaceland.prompts.record import frame_path, marks_record
 from spaceland.scenes.scene import Frame, Scene, SceneObject
-from spaceland.visibility import MapMaker, ObjectView, VisibilityConfig
-from spaceland.visibility.measure import ObjectSamples, measure_frame
+from spaceland.visibility import MapMaker, ObjectSamples, ObjectView, VisibilityConfig, measure_frame
 
 _MAX_NUMBER = 999
 _FRAME_FILE = re.compile(r"frames/[^/\\]+\.jpg")
@@ -40,6 +39,8 @@ class MarkConfig:
     """Asked at the end of the prompt."""
     table: bool = False
     """Add a table of the numbered objects with labels and boxes to the prompt."""
+    max_contradicted: float = 0.1
+    """No disc on a frame where more of the object looks unlike the scan (see `spaceland.visibility.photometric`)."""
     bev: BevConfig = field(default_factory=BevConfig)
     placement: PlacementConfig = field(default_factory=PlacementConfig)
     visibility: VisibilityConfig = field(default_factory=lambda: VisibilityConfig(width_px=480))
@@ -161,14 +162,18 @@ class _FrameMarker:
         if self._samples is None:
             return Placed((), {}), []
         maps = self._maker.maps(frame)
+        views = measure_frame(frame, maps, self._samples, self._config.visibility)
+        # Where the picture looks unlike the scan, something that the scan lacks may carry the disc.
+        doubtful = {view.object_id for view in views if view.contradicted > self._config.max_contradicted}
         placed = place_marks(
             maps.object_ids,
-            self._numbers,
+            {k: number for k, number in self._numbers.items() if k not in doubtful},
             image_size=(frame.camera.width, frame.camera.height),
             diameter_px=STYLES[self._config.style].diameter_share * frame.camera.width,
             config=self._config.placement,
         )
-        return placed, measure_frame(frame, maps, self._samples, self._config.visibility)
+        skipped = {k: "picture and scan differ there" for k in sorted(doubtful & set(self._numbers))}
+        return Placed(placed.marks, {**placed.skipped, **skipped}), views
 
 
 def _remove_old_frames(out: Path, keep: set[str]) -> None:

@@ -6,7 +6,6 @@ Model frame: metres, z up, origin in the middle of the footprint on the floor, t
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from pathlib import Path
@@ -58,8 +57,8 @@ _WITH_FRONT_ANYWAY = {"stool_silla2", "stool_stool"}
 class Model:
     """A piece of furniture: triangles with a colour each, in the model frame.
 
-    `make_fine` gives the mesh that is shaded: the same surface in smaller triangles, with normals and pictures.
-    `has_front` says whether "in front of it" means something.
+    `has_front` says whether "in front of it" means something. `finished` is the mesh that is shaded (the same surface
+    in small triangles, with normals and pictures) where there is one; else it is made when it is needed.
     """
 
     key: str
@@ -68,7 +67,7 @@ class Model:
     faces: Int[np.ndarray, "m 3"]
     colors: UInt8[np.ndarray, "m 3"]
     has_front: bool
-    make_fine: Callable[[], Mesh]
+    finished: Mesh | None = None
 
     @cached_property
     def low(self) -> Float[np.ndarray, "3"]:
@@ -85,7 +84,10 @@ class Model:
 
     @cached_property
     def fine(self) -> Mesh:
-        return self.make_fine()
+        """The mesh that is shaded."""
+        if self.finished is not None:
+            return self.finished
+        return triangles(self.vertices, _turned_outwards(self.vertices, self.faces), self.colors)
 
     @cached_property
     def samples(self) -> Float[np.ndarray, "k 3"]:
@@ -169,11 +171,7 @@ def model(key: str) -> Model:
     vertices = vertices - [0.0, 0.0, vertices[:, 2].min()]
     label = _LABELS.get(key, entry["category"])
     has_front = label not in _NO_FRONT or key in _WITH_FRONT_ANYWAY
-    return Model(key, label, vertices, faces, colors, has_front, lambda: _fine(vertices, faces, colors))
-
-
-def _fine(vertices: np.ndarray, faces: np.ndarray, colors: np.ndarray) -> Mesh:
-    return triangles(vertices, _turned_outwards(vertices, faces), colors)
+    return Model(key, label, vertices, faces, colors, has_front)
 
 
 def _turned_outwards(vertices: np.ndarray, faces: np.ndarray) -> Int[np.ndarray, "m 3"]:

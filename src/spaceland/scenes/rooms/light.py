@@ -16,12 +16,19 @@ from scipy.sparse import coo_matrix
 
 from spaceland.geometry.raycast import RayCaster
 from spaceland.scenes.rooms.mesh import Mesh
+from spaceland.scenes.rooms.texels import MipTexture
 
-_NUM_RAYS = 48
+_NUM_RAYS = 40
 _OFFSET_M = 2e-3
 _BLOCK = 20000
 _NEAR_M = 0.6
 _BURIED_M = 0.03
+
+
+_DAYLIGHT = np.array([2.3, 2.5, 2.8])
+_LAMPLIGHT = np.array([72.0, 69.0, 63.0])
+_CEILING_LIGHT = np.array([0.40, 0.39, 0.372])
+_CONTRAST = np.float32(0.5)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +43,65 @@ class Lamp:
     area_m2: float
     radiance: Float[np.ndarray, "3"]
     evenness_m2: float
+
+
+def light_room(
+    mesh: Mesh,
+    caster: RayCaster,
+    albedo: Float[np.ndarray, "m 3"],
+    pictures: list[MipTexture],
+    ceiling_m: float,
+    lights: Float[np.ndarray, "k 2"],
+) -> Float[np.ndarray, "n 3"]:
+    """Light that arrives at each vertex of a room (linear RGB, about 1 in a bright place).
+
+    Args:
+        mesh: The room with everything in it, in the room frame.
+        caster: Rays on the same mesh.
+        albedo: Linear colour of each face where it has no picture.
+        pictures: Those of `mesh.textures`; those that glow more than white are windows.
+        ceiling_m: Height of the room.
+        lights: Places of the ceiling lights.
+    """
+    albedo = albedo.copy()
+    corners = mesh.vertices[mesh.faces]
+    lamps = []
+    for k, picture in enumerate(pictures):
+        own = mesh.texture == k
+        albedo[own] = picture.mean
+        if picture.source.glow > 1:
+            lamps.append(_window(corners[own], picture))
+    angle, radius = np.arange(12) * 2.4, 0.3 * np.sqrt((np.arange(12) + 0.5) / 12)
+    for x, y in lights:
+        disc = np.stack([x + radius * np.cos(angle), y + radius * np.sin(angle), np.full(12, ceiling_m - 0.075)], -1)
+        radiance = _LAMPLIGHT / len(lights) ** 0.5
+        lamps.append(Lamp(disc, np.array([0.0, 0.0, -1.0]), 0.28, radiance, 4.0))
+    height = corners[:, :, 2].mean(1)
+    passed_on = albedo * (0.4 + 0.25 * height / ceiling_m)[:, None]
+    on_ceiling = height > ceiling_m - 1e-3
+    radiance = np.where(on_ceiling[:, None], np.maximum(passed_on, _CEILING_LIGHT), passed_on)
+    light = bake(mesh, caster, radiance.astype(np.float32), lamps)
+    light *= np.clip(light.mean(1, keepdims=True) / 0.52, 0.02, 1.4) ** _CONTRAST
+    return _with_bright_ceiling(light, mesh, ceiling_m, lights)
+
+
+def _with_bright_ceiling(light: np.ndarray, mesh: Mesh, ceiling_m: float, lights: np.ndarray) -> np.ndarray:
+    """Ceilings are bright in pictures of rooms, and a lamp is white."""
+    z = mesh.vertices[:, 2]
+    light[(mesh.normals[:, 2] < -0.99) & (z > ceiling_m - 1e-3)] += np.float32(0.4)
+    near = np.linalg.norm(mesh.vertices[:, None, :2] - lights, axis=-1).min(1) < 0.25
+    light[near & (z > ceiling_m - 0.07) & (z < ceiling_m - 1e-4)] = 1.7
+    return light
+
+
+def _window(corners: Float[np.ndarray, "k 3 3"], picture: MipTexture) -> Lamp:
+    """The glass of a window as a lamp."""
+    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal = cross.sum(0) / np.linalg.norm(cross.sum(0))
+    u, v = picture.source.u_axis, picture.source.v_axis
+    s, t = np.meshgrid((np.arange(3) + 0.5) / 3, (np.arange(4) + 0.5) / 4)
+    points = picture.source.origin + s.reshape(-1, 1) * u / (u @ u) + t.reshape(-1, 1) * v / (v @ v) + 0.01 * normal
+    return Lamp(points, normal, float(np.linalg.norm(cross, axis=1).sum() / 2), _DAYLIGHT, 0.3)
 
 
 def bake(

@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import dijkstra
 from spaceland.geometry.boxes import OrientedBox
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.raycast import RayCaster
-from spaceland.geometry.transforms import from_rotation_translation, invert_rigid, rotation_z, transform_points
+from spaceland.geometry.transforms import from_rotation_translation, invert_rigid
 from spaceland.scenes.rooms.layout import Placement
 from spaceland.scenes.rooms.plan import Plan, distance_to_rectangle
 
@@ -95,9 +95,7 @@ def clearance(points: Float[np.ndarray, "*n 2"], plan: Plan, things: list[Placem
     """Free distance around a standing person in metres, less `CLEARANCE_M`: negative is too near something."""
     free = plan.clearance(points) - WALL_CLEARANCE_M
     for thing in things:
-        if thing.z_range[0] < 1.9 and thing.rest != "wall":
-            free = np.minimum(free, distance_to_rectangle(points, thing.footprint) - CLEARANCE_M)
-        elif thing.rest == "wall":
+        if (thing.z_range[0] < 1.9 and thing.rest != "wall") or thing.rest == "wall":
             free = np.minimum(free, distance_to_rectangle(points, thing.footprint) - CLEARANCE_M)
     return free
 

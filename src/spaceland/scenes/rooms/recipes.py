@@ -488,11 +488,11 @@ def studio(layout: Layout) -> bool:
 
 
 KINDS = {
-    "living room": RoomKind((4.6, 6.2), (4.0, 4.8), 0.35, living_room),
-    "bedroom": RoomKind((4.4, 5.4), (3.8, 4.6), 0.3, bedroom),
-    "office": RoomKind((4.6, 6.0), (3.8, 4.6), 0.35, office),
-    "dining room": RoomKind((4.8, 6.0), (4.2, 4.8), 0.25, dining_room),
-    "kitchen": RoomKind((4.8, 5.8), (4.0, 4.8), 0.2, kitchen),
-    "studio": RoomKind((6.0, 7.4), (5.2, 6.2), 0.6, studio),
+    "living room": RoomKind((4.6, 6.2), (4.0, 4.8), 0.6, living_room),
+    "bedroom": RoomKind((4.4, 5.4), (3.8, 4.6), 0.5, bedroom),
+    "office": RoomKind((4.6, 6.0), (3.8, 4.6), 0.5, office),
+    "dining room": RoomKind((4.8, 6.0), (4.2, 4.8), 0.45, dining_room),
+    "kitchen": RoomKind((4.8, 5.8), (4.0, 4.8), 0.35, kitchen),
+    "studio": RoomKind((6.0, 7.4), (5.2, 6.2), 0.8, studio),
     "bathroom": RoomKind((3.6, 4.2), (3.0, 3.6), 0.0, bathroom),
 }

@@ -14,9 +14,17 @@ from spaceland.scenes.rooms.furniture import Model
 from spaceland.scenes.rooms.generate import GENERATOR, Room3D
 from spaceland.scenes.rooms.layout import Placement
 from spaceland.scenes.rooms.mesh import Mesh, join
-from spaceland.scenes.rooms.render import MipTexture, Renderer
+from spaceland.scenes.rooms.render import Renderer
+from spaceland.scenes.rooms.texels import MipTexture
 from spaceland.scenes.scene import (
-    NO_OBJECT, Frame, Room, Scene, SceneObject, Surface, make_scene, normalise_label,
+    NO_OBJECT,
+    Frame,
+    Room,
+    Scene,
+    SceneObject,
+    Surface,
+    make_scene,
+    normalise_label,
 )  # fmt: skip
 
 WALK_S = 30.0
@@ -131,8 +139,8 @@ def _surface(room: Room3D) -> Surface:
 
 def _colored(model: Model) -> tuple[Float[np.ndarray, "n 3"], UInt8[np.ndarray, "n 3"], np.ndarray]:
     """Vertices with a colour each: one for every colour that meets there. Own shapes keep their pictures."""
-    if not model.key.count("_"):  # own shapes have no vertices in common between colours
-        return model.fine.vertices, _painted(model.fine), model.fine.faces
+    if model.finished is not None:  # its colours have no vertices in common
+        return model.finished.vertices, _painted(model.finished), model.finished.faces
     paint = model.colors.astype(np.int64) @ [65536, 256, 1]
     key = model.faces.reshape(-1) * np.int64(1 << 24) + np.repeat(paint, 3)
     unique, index = np.unique(key, return_inverse=True)
@@ -150,6 +158,6 @@ def _painted(mesh: Mesh) -> UInt8[np.ndarray, "n 3"]:
     for k, texture in enumerate(mesh.textures):
         own = np.unique(mesh.faces[mesh.texture == k])
         size_m = np.full(len(own), _SURFACE_SPACING_M, np.float32)
-        texel, _ = MipTexture(texture).sample(mesh.vertices[own].astype(np.float32), size_m)
+        texel = MipTexture(texture).sample(mesh.vertices[own].astype(np.float32), size_m)
         colors[own] = np.clip(np.round(255 * texel ** (1 / 2.2)), 0, 255).astype(np.uint8)
     return colors

@@ -20,9 +20,9 @@ BLACK: Color = (28, 28, 31)
 
 
 def as_model(label: str, parts: list[Mesh], *, has_front: bool) -> Model:
-    """A model of a finished mesh; its key is its label, for own shapes need no file."""
+    """A model of a finished mesh; its key is its label."""
     mesh = join(parts)
-    return Model(label, label, mesh.vertices, mesh.faces, mesh.colors, has_front, lambda: mesh)
+    return Model(label, label, mesh.vertices, mesh.faces, mesh.colors, has_front, mesh)
 
 
 def _front_panel(

@@ -91,9 +91,7 @@ def make_shell(plan: Plan, kind: str, rugs: list[Rug], rng: np.random.Generator)
             (92, 96, 100) if chequered else None,
             8 if chequered else int(rng.choice([4, 6, 8])),
         )
-    elif kind == "office" and rng.random() < 0.6:
-        floor = paint.later(rng, paint.carpet, choose(_CARPETS))
-    elif rng.random() < 0.12:
+    elif rng.random() < (0.6 if kind == "office" else 0.15):
         floor = paint.later(rng, paint.carpet, choose(_CARPETS))
     else:
         floor = paint.later(rng, paint.planks, choose(_WOOD_FLOORS))
