@@ -35,9 +35,7 @@ CUBOID_FACES = np.array(
 )
 
 
-def cuboid_mesh(
-    center: Sequence[float], size: Sequence[float], cells: int = 8
-) -> tuple[np.ndarray, np.ndarray]:
+def cuboid_mesh(center: Sequence[float], size: Sequence[float], cells: int = 8) -> tuple[np.ndarray, np.ndarray]:
     """Vertices and faces of an axis-aligned cuboid, each side split into cells x cells squares."""
     lo, span = np.asarray(center, float) - np.asarray(size, float) / 2, np.asarray(size, float)
     vertices, faces = [], []
@@ -78,9 +76,7 @@ def box_scene(
     face_ids = vertex_ids[faces[:, 0]]
     caster = RayCaster(vertices, faces)
     objects = [
-        SceneObject(
-            k, label, label, parts[k][0], AxisAlignedBox.from_points(parts[k][0]).oriented(), parts[k][1]
-        )
+        SceneObject(k, label, label, parts[k][0], AxisAlignedBox.from_points(parts[k][0]).oriented(), parts[k][1])
         for k, (label, _, _) in enumerate(boxes)
     ]
     palette = np.random.default_rng(0).integers(60, 230, (len(boxes) + 1, 3)).astype(np.uint8)

@@ -17,9 +17,9 @@ _MAX_CANDIDATES = 100
 def baseline_predictions(name: str, rows: Sequence[Mapping[str, Any]], seed: int = 0) -> dict[str, str]:
     """Predictions of a baseline for every row that is scored, by id.
 
-    oracle: the answer. random: any option, Yes or No, or the answer of another row of the same task and format; chosen by
-    seed and row id. frequency: the most common answer of the task and format; for numbers and motions the answer that
-    scores best over all its rows.
+    oracle: the answer. random: any option, Yes or No, or the answer of another row of the same task and format; chosen
+    by seed and row id. frequency: the most common answer of the task and format; for numbers and motions the answer
+    that scores best over all its rows.
 
     Raises:
         ScoreError: unknown baseline.

@@ -1,7 +1,7 @@
 """Mean relative accuracy, and numbers in text.
 
-MRA (VSI-Bench, section 4): the share of ten thresholds c = 0.50, 0.55, ..., 0.95 for which the relative error is at most
-1 - c. At most 5 % error scores 1, more than 50 % scores 0.
+MRA (VSI-Bench, section 4): the share of ten thresholds c = 0.50, 0.55, ..., 0.95 for which the relative error is at
+most 1 - c. At most 5 % error scores 1, more than 50 % scores 0.
 
 >>> mean_relative_accuracy(1.6, 1.5), mean_relative_accuracy(2.1, 1.5), mean_relative_accuracy(1.95, 1.5)
 (0.9, 0.2, 0.5)

@@ -10,7 +10,7 @@ from spaceland.datasets.rows import read_rows
 
 
 def read_predictions(path: Path) -> dict[str, str]:
-    """Reply text by row id. A prediction that is no text (a number, say) is taken as it would be printed; null is missing.
+    """Reply text by row id. A prediction that is no text (a number, say) is taken as printed; null is missing.
 
     Raises:
         ScoreError: a line without `id` or `prediction`, or an id that occurs twice.

@@ -3,7 +3,7 @@
 Official rules (`sparbench/utils.py` of the SPAR repository):
 - multiple choice: equal, or the prediction is part of the answer (so an empty one is right), or its first character is;
 - numbers: MRA of the first number in the text, of the last one for tasks on several views; signs are lost;
-- view_change_infer: MRA of five signed parts, mean; the error is divided by the *prediction*; blanks around a key lose it.
+- view_change_infer: mean MRA of five signed parts; errors are divided by the *prediction*; blanks around a key lose it.
 Strict rules mend these: docs/scoring.md lists every difference.
 """
 
@@ -66,7 +66,8 @@ def final_part(prediction: str) -> str:
 def stated_letter(text: str, num_options: int) -> str | None:
     """The option letter that a reply names: alone ("b", "(B)", "**B**"), or the last capital that stands by itself.
 
-    A lone "A" at the start of a sentence is an article, so it counts only when it is followed by punctuation or nothing.
+    A lone "A" at the start of a sentence is an article, so it counts only when it is followed by punctuation or
+    nothing.
 
     >>> stated_letter("The answer is (B).", 4), stated_letter("A chair is left", 4), stated_letter("C. left, above", 4)
     ('B', None, 'C')
@@ -121,7 +122,7 @@ def official_motion(prediction: str, answer: str) -> float:
 
 
 def strict_motion(prediction: str, answer: str) -> float:
-    """Mean MRA of five parts; keys are trimmed, the error is relative to the truth, and at least one key must be known."""
+    """Mean MRA of five parts; keys are trimmed, errors are relative to the truth, one key at least must be known."""
     text = final_part(prediction).strip(" .`\n")
     try:
         said = _parse_motion(text, lambda key: key.strip().lower())

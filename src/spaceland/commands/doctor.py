@@ -47,7 +47,8 @@ def _package(name: str, needed: bool = True) -> str | None:
         print(f"  {name:<12} {version}  DOES NOT IMPORT ({type(error).__name__}: {error})")
         if name == "torchvision":
             return (
-                "torchvision is installed but cannot be imported, which breaks transformers too: its wheel does not match "
+                "torchvision is installed but cannot be imported, which breaks transformers too: its wheel does "
+                "not match "
                 "torch; pip uninstall torchvision, or install the pair that belongs together"
             )
         return f"{name} {version} is installed but cannot be imported: {error}"

@@ -101,7 +101,8 @@ def _print(result: ScoreResult, expected: dict[str, str]) -> None:
     console = Console()
     console.print(table)
     console.print(
-        f"{result.benchmark}, protocol {result.protocol}: overall is the mean of {len(result.tasks)} of {len(TASKS)} tasks; "
+        f"{result.benchmark}, protocol {result.protocol}: overall is the mean of {len(result.tasks)} of "
+        f"{len(TASKS)} tasks; "
         f"rows below the last line are outside the benchmark and count for nothing above.",
         highlight=False,
     )

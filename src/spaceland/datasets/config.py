@@ -1,7 +1,7 @@
 """The settings of a dataset, and the rule that one folder holds one setting.
 
-`config.json` is the first file written into a dataset folder. Running again with the same settings goes on where the last
-run stopped; other settings are refused with the names of what differs.
+`config.json` is the first file written into a dataset folder. Running again with the same settings goes on where the
+last run stopped; other settings are refused with the names of what differs.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """One scene's part of a dataset: its images and a staging file.
 
-The staging file is written last and at once, so its existence means that the scene is finished. Its first line describes
-the scene, the others are rows. It depends on nothing but the scene and the settings, whoever makes it.
+The staging file is written last and at once, so its existence means that the scene is finished. Its first line
+describes the scene, the others are rows. It depends on nothing but the scene and the settings, whoever makes it.
 """
 
 from __future__ import annotations

@@ -89,7 +89,8 @@ def _of_pair(context: TaskContext, first: Frame, second: Frame) -> Fact | None:
 _SAY = {
     "move_right": "{} m to the right", "move_left": "{} m to the left", "move_up": "{} m up", "move_down": "{} m down",
     "move_forward": "{} m forward", "move_backward": "{} m backward", "rotate_up": "{} degrees up",
-    "rotate_down": "{} degrees down", "rotate_right": "{} degrees to the right", "rotate_left": "{} degrees to the left",
+    "rotate_down": "{} degrees down", "rotate_right": "{} degrees to the right",
+    "rotate_left": "{} degrees to the left",
 }  # fmt: skip
 
 
@@ -116,19 +117,24 @@ VIEW_CHANGE = Wording(
         )
     },
     notes=(
-        "Forward is the heading of the first view, up is the vertical of the room. Metres for moves, degrees for turns.",
-        "Tell moves in metres along the first view's level heading, and turns in degrees about the vertical and up or down.",
+        "Forward is the heading of the first view, up is the vertical of the room. Metres for moves, degrees "
+        "for turns.",
+        "Tell moves in metres along the first view's level heading, and turns in degrees about the vertical and "
+        "up or down.",
         "Take the first view, held level, as the reference: moves in metres, turns in degrees.",
     ),
     tails={
         "fill": (
-            "Answer in the form move_<right or left>:<metres>,move_<up or down>:<metres>,move_<forward or backward>:<metres>,"
+            "Answer in the form move_<right or left>:<metres>,move_<up or down>:<metres>,move_<forward or "
+            "backward>:<metres>,"
             "rotate_<up or down>:<degrees>,rotate_<right or left>:<degrees>.",
-            "Reply as move_<left or right>:<m>,move_<down or up>:<m>,move_<backward or forward>:<m>,rotate_<down or up>:"
+            "Reply as move_<left or right>:<m>,move_<down or up>:<m>,move_<backward or "
+            "forward>:<m>,rotate_<down or up>:"
             "<deg>,rotate_<left or right>:<deg> without blanks.",
             "Use exactly this form: move_<right|left>:<m>,move_<up|down>:<m>,move_<forward|backward>:<m>,"
             "rotate_<up|down>:<deg>,rotate_<right|left>:<deg>.",
-            "Write five parts joined by commas: move_<right|left>, move_<up|down>, move_<forward|backward>, rotate_<up|down>,"
+            "Write five parts joined by commas: move_<right|left>, move_<up|down>, move_<forward|backward>, "
+            "rotate_<up|down>,"
             " rotate_<right|left>, each followed by a colon and its size, without blanks.",
             "Give only a list such as move_right:0.3,move_down:0.1,move_forward:1.2,rotate_up:10,rotate_left:45.",
             "Fill in move_<left|right>:<m>,move_<up|down>:<m>,move_<forward|backward>:<m>,rotate_<up|down>:<deg>,"

@@ -1,8 +1,8 @@
 """Facts, and what a task may look at to find them.
 
 A fact is everything true that a question rests on: frames, objects in their roles, the typed answer, marks, and the
-numbers behind it. It holds no wording. `TaskContext` gives a task the scene, the views that the ambiguity policy allows,
-and a place to count what was rejected and why.
+numbers behind it. It holds no wording. `TaskContext` gives a task the scene, the views that the ambiguity policy
+allows, and a place to count what was rejected and why.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Where an object would be for an observer who moved (SPAR `spatial_imagination_oc`; select, sentence; one view).
 
-Worked example. Seen from above, with world x to the right and y up the page, the table's centre is at (2, 3), the door's
-at (2, 5) and the plant's at (3, 4); the plant's centre is as high as the table's. Standing at the table and facing the
-door means looking along +y; the plant is 1 m to the right and 1 m ahead:
+Worked example. Seen from above, with world x to the right and y up the page, the table's centre is at (2, 3), the
+door's at (2, 5) and the plant's at (3, 4); the plant's centre is as high as the table's. Standing at the table and
+facing the door means looking along +y; the plant is 1 m to the right and 1 m ahead:
 
     image     a green box (stand here), a blue box (face this), a red box (asked)
     question  An observer moves to the centre of the table (green box) and faces the door (blue box). Where ... is the
@@ -167,23 +167,29 @@ IMAGINATION_OC = Wording(
     stems={
         "select": (
             "an observer moves to the centre of the {green} and faces the {blue}. Where {red_is} the {red} from there?",
-            "imagine standing in the middle of the {green}, looking towards the {blue}. On which side {red_is} the {red}?",
+            "imagine standing in the middle of the {green}, looking towards the {blue}. On which side {red_is} "
+            "the {red}?",
             "if you were at the centre of the {green} and turned to the {blue}, where would you find the {red}?",
-            "put the observer at the centre of the {green} and let the view point to the {blue}. Where {red_is} the {red} then?",
+            "put the observer at the centre of the {green} and let the view point to the {blue}. Where {red_is} "
+            "the {red} then?",
             "take the place of the {green} with your eyes on the {blue}: in which direction {red_is} the {red}?",
             "after walking to the {green} and turning to the {blue}, where does the observer have the {red}?",
         ),
         "sentence": (
-            "where {red_is} the {red} for the observer now, and where once the observer stands at the centre of the {green} "
+            "where {red_is} the {red} for the observer now, and where once the observer stands at the centre of "
+            "the {green} "
             "facing the {blue}?",
-            "say where the observer sees the {red} at first, and where it is after moving to the middle of the {green} and "
+            "say where the observer sees the {red} at first, and where it is after moving to the middle of the "
+            "{green} and "
             "turning to the {blue}.",
-            "how does the place of the {red} change for an observer who goes to the centre of the {green} and looks at the "
+            "how does the place of the {red} change for an observer who goes to the centre of the {green} and "
+            "looks at the "
             "{blue}?",
             "first from the camera, then from the centre of the {green} facing the {blue}: where {red_is} the {red}?",
             "compare two viewpoints, the camera and the middle of the {green} with the view towards the {blue}. Where "
             "{red_is} the {red} in each?",
-            "the observer leaves the camera, goes to the {green} and faces the {blue}. Where was the {red} before, and where "
+            "the observer leaves the camera, goes to the {green} and faces the {blue}. Where was the {red} "
+            "before, and where "
             "{red_is} it afterwards?",
         ),
     },
@@ -195,7 +201,8 @@ IMAGINATION_OC = Wording(
     select_notes=(
         "Each option names left or right, above or below, front or behind; a gap means no clear difference.",
         "Options list three things in order: left/right, above/below, front/behind. An empty place stands for a tie.",
-        "Read an option as left-right, above-below, front-behind, with nothing written where there is no clear difference.",
+        "Read an option as left-right, above-below, front-behind, with nothing written where there is no clear "
+        "difference.",
     ),
     sentences=(
         "before the move the observer has the {red} {before}; after it, {after}.",

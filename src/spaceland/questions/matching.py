@@ -82,8 +82,8 @@ def _iou(a: tuple[int, ...], b: tuple[int, ...]) -> float:
 def box_options(right: tuple[int, int, int, int], others: list[list[int]], place: int, rng: Random) -> list[str] | None:
     """Four boxes, the right one at index `place`; wrong ones belong to other objects or are the right one moved.
 
-    All four differ clearly: no two overlap by more than an IoU of 0.4. Moved boxes keep the right one's size or change it
-    a little and stay inside the image.
+    All four differ clearly: no two overlap by more than an IoU of 0.4. Moved boxes keep the right one's size or change
+    it a little and stay inside the image.
     """
     chosen: list[tuple[int, ...]] = [right]
     candidates = [tuple(box) for box in shuffled(others, rng)[:2] if box[2] - box[0] >= 20 and box[3] - box[1] >= 20]
@@ -125,9 +125,11 @@ MATCHING = Wording(
         )
     },
     notes=(
-        "A box is [x1, y1, x2, y2] with the top left corner at 0, 0 and the bottom right corner of the image at 1000, 1000.",
+        "A box is [x1, y1, x2, y2] with the top left corner at 0, 0 and the bottom right corner of the image at "
+        "1000, 1000.",
         "Coordinates run from 0 to 1000 across the width and down the height: [left, top, right, bottom].",
-        "Boxes are written [left, top, right, bottom] on a scale of 0 to 1000 in both directions, starting at the top left.",
+        "Boxes are written [left, top, right, bottom] on a scale of 0 to 1000 in both directions, starting at "
+        "the top left.",
     ),
     tails={
         "fill": (

@@ -70,8 +70,8 @@ class Phrased:
 class Wording:
     """The texts of one task. Fields in braces are filled from `fields(fact)`.
 
-    `stems` and `tails` may differ by format (the key), "*" stands for all others. `options(fact, place, rng)` returns the
-    options of a select question with the right one at index `place`, or None when there are no good wrong ones.
+    `stems` and `tails` may differ by format (the key), "*" stands for all others. `options(fact, place, rng)` returns
+    the options of a select question with the right one at index `place`, or None when there are no good wrong ones.
     `statement(fact, truth, rng)` returns extra fields for a judge question that is true or false.
     """
 

@@ -1,8 +1,9 @@
 """The ambiguity policy: which facts are clear enough to ask about.
 
-A categorical answer comes from comparing a number with a threshold. Facts too near to a threshold, on *either* side, are
-rejected: with threshold t and margin m, a value between t - m and t + m is asked about by nobody. So whatever moves a
-value by less than m turns no answer into another one. Every rule has a name, and every rejection is counted under it.
+A categorical answer comes from comparing a number with a threshold. Facts too near to a threshold, on *either* side,
+are rejected: with threshold t and margin m, a value between t - m and t + m is asked about by nobody. So whatever
+moves a value by less than m turns no answer into another one. Every rule has a name, and every rejection is counted
+under it.
 """
 
 from __future__ import annotations

@@ -9,8 +9,8 @@ lamp is 0.9 m closer to the camera:
     answer    C
 
 Three slots. Left/right is the camera's x axis, and must agree with what the picture shows. Above/below is height in the
-room, not in the picture. Closer/farther is the distance to the camera, and must agree in depth. A slot is empty when the
-two are clearly level on it; in between, the fact is rejected (see `policy`). All of it refers to box centres.
+room, not in the picture. Closer/farther is the distance to the camera, and must agree in depth. A slot is empty when
+the two are clearly level on it; in between, the fact is rejected (see `policy`). All of it refers to box centres.
 """
 
 from __future__ import annotations

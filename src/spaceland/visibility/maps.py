@@ -38,7 +38,8 @@ class FrameMaps:
 
     `edge_pixels` [e] are flat indices of pixels beside a pixel with another id, and `edge_ids` [e, 4] what their four
     quarters show; both are empty where the maps are as large as the picture. `contradicted` [h, w] marks pixels whose
-    colour in the picture is not that of the surface; None where depth or ids prove what is seen, or nothing has colours.
+    colour in the picture is not that of the surface; None where depth or ids prove what is seen, or nothing has
+    colours.
     """
 
     camera: PinholeCamera

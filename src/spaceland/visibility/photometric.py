@@ -2,9 +2,9 @@
 
 A scan's surface may lack what the camera saw: a chair that was moved, a person. Where sensor depth is missing, only the
 colours can tell. The surface's vertex colours are rendered, fitted to the picture by a gain and an offset for each
-channel (exposure and white balance differ between frames), and compared. A pixel contradicts the surface when no rendered
-colour nearby comes close to it: small errors of pose and of mesh are thus forgiven, a black chair before a brown desk is
-not.
+channel (exposure and white balance differ between frames), and compared. A pixel contradicts the surface when no
+rendered colour nearby comes close to it: small errors of pose and of mesh are thus forgiven, a black chair before a
+brown desk is not.
 """
 
 from __future__ import annotations
