@@ -17,7 +17,7 @@ import time
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"
 
-from spaceland.scenes.rooms import build_room
+from spaceland.scenes.rooms import build_room  # noqa: E402
 
 OPEN_LIMIT_S, FRAMES_PER_S = 0.7, 8.0
 

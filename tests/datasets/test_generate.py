@@ -161,7 +161,6 @@ def test_one_scene_alone_gives_the_same_rows(dataset: Path, tmp_path: Path) -> N
 
 def test_broken_scene_is_named_and_the_others_go_on(tmp_path: Path) -> None:
     from spaceland.scenes.folder import write_scene
-
     from spaceland.scenes.sources import open_source
 
     source = open_source("rooms:1-2?width=160&height=120")

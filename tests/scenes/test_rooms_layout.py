@@ -11,7 +11,7 @@ import pytest
 from spaceland.geometry.boxes import OrientedBox
 from spaceland.geometry.raycast import RayCaster
 from spaceland.scenes.rooms.generate import MAX_OBJECTS, MIN_OBJECTS, Room3D, box_of, generate_room
-from spaceland.scenes.rooms.layout import Placement
+from spaceland.scenes.rooms.placement import Placement
 
 SEEDS = range(1, 8)  # one room of each kind
 room_of = cache(generate_room)

@@ -172,7 +172,7 @@ class _FrameMarker:
             diameter_px=STYLES[self._config.style].diameter_share * frame.camera.width,
             config=self._config.placement,
         )
-        skipped = {k: "picture and scan differ there" for k in sorted(doubtful & set(self._numbers))}
+        skipped = dict.fromkeys(sorted(doubtful & set(self._numbers)), "picture and scan differ there")
         return Placed(placed.marks, {**placed.skipped, **skipped}), views
 
 

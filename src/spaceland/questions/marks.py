@@ -77,7 +77,7 @@ def box_to_thousand(box_px: Sequence[float], width: int, height: int) -> tuple[i
 
 
 def point_mark(color: Color, view: ObjectView, image_index: int, width: int, height: int) -> Mark:
-    """A disc on a pixel that truly shows the object; on small objects it shrinks so that a rim of them stays visible."""
+    """A disc on a pixel that truly shows the object; on small objects it shrinks, so that their rim stays visible."""
     size = float(np.clip(1.5 * view.anchor_clearance_px / width, 0.012, POINT_SIZE))
     xy = to_thousand(view.anchor_px[0], width), to_thousand(view.anchor_px[1], height)
     return Mark(color, "point", view.object_id, image_index, xy, round(size, 4))

@@ -97,8 +97,9 @@ def side_of_threshold(value: float, threshold: float, margin: float) -> int | No
     >>> [side_of_threshold(v, 0.15, 0.10) for v in (-0.4, -0.2, 0.0, 0.1, 0.26)]
     [-1, None, 0, None, 1]
     """
-    if abs(value) >= threshold + margin:
+    value = round(value, 6)  # rounding noise of a moved world must not decide exact ties
+    if abs(value) >= round(threshold + margin, 6):
         return 1 if value > 0 else -1
-    if abs(value) <= threshold - margin:
+    if abs(value) <= round(threshold - margin, 6):
         return 0
     return None

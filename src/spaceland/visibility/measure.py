@@ -83,7 +83,7 @@ def measure_frame(frame: Frame, maps: FrameMaps, samples: ObjectSamples, config:
         part = parts[k + 1]
         row0, column0, row1, column1 = part.box
         ay, ax = part.anchor
-        anchor_depth = float(maps.depth[ay, ax])
+        anchor_depth = float(maps.depth[int(ay), int(ax)])
         visible, truncated, occluded = shares[row].tolist()
         views.append(
             ObjectView(

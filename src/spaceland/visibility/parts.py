@@ -20,7 +20,7 @@ class VisiblePart:
     """In map pixels: box (row0, column0, row1, column1; ends exclusive), anchor (row, column) and its clearance."""
 
     box: tuple[int, int, int, int]
-    anchor: tuple[int, int]
+    anchor: tuple[float, float]
     clearance: float
 
 
@@ -53,9 +53,11 @@ def visible_parts(
         score = np.where(with_depth if with_depth.any() else mask, squared[rows, columns], -1)
         best = int(score.max())
         deepest = np.argwhere(score == best)
-        # Of equally deep pixels the one nearest to their middle: no corner of the picture is preferred.
+        # Of equally deep pixels the one nearest to their middle. Neighbours that are equally near give the point
+        # between them, so that a mirrored picture gives the mirrored anchor.
         offset = ((deepest - deepest.mean(0)) ** 2).sum(1)
-        row, column = deepest[int(np.argmin(offset))].tolist()
+        nearest = deepest[offset <= offset.min() + 1e-9]
+        row, column = (nearest.mean(0) if np.ptp(nearest, axis=0).max() <= 1 else nearest[0]).tolist()
         parts[label] = VisiblePart(
             (rows.start, columns.start, rows.stop, columns.stop),
             (rows.start + row, columns.start + column),

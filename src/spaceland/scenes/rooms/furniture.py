@@ -177,7 +177,8 @@ def model(key: str) -> Model:
 def _turned_outwards(vertices: np.ndarray, faces: np.ndarray) -> Int[np.ndarray, "m 3"]:
     """Turn each triangle so that its normal points to the side from which more of the surroundings can be seen.
 
-    Models from many hands are wound either way; shading needs to know which side is looked at.
+    Models from many hands are wound either way; shading needs to know which side is looked at. Where that is
+    unclear, a model that is wound well is believed; in others such triangles are thin sheets, lit from above.
     """
     corners = vertices[faces]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
@@ -188,8 +189,11 @@ def _turned_outwards(vertices: np.ndarray, faces: np.ndarray) -> Int[np.ndarray,
         corners.mean(1)[:, None] + 1e-3 * directions, np.broadcast_to(directions, (len(faces), 24, 3))
     ).face
     side = normal @ directions.T
-    balance = np.where(free < 0, side, 0.0).sum(1)
-    return np.where((balance < 0)[:, None], faces[:, ::-1], faces)
+    balance = np.where(free < 0, side, 0.0).sum(1) / np.maximum(np.where(free < 0, np.abs(side), 0.0).sum(1), 1e-6)
+    clear = np.abs(balance) > 0.35
+    consistent = not clear.any() or (balance[clear] > 0).mean() > 0.9
+    decided = np.where(clear, balance, 1.0 if consistent else normal @ [0.05, -0.4, 1.0])
+    return np.where((decided < 0)[:, None], faces[:, ::-1], faces)
 
 
 def _sphere(count: int) -> Float[np.ndarray, "k 3"]:

@@ -18,11 +18,13 @@ from spaceland.geometry.boxes import OrientedBox
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.raycast import RayCaster
 from spaceland.geometry.transforms import from_rotation_translation, rotation_z
-from spaceland.scenes.rooms.layout import Layout, Placement
-from spaceland.scenes.rooms.path import MIN_VIEWS, Sight, Target, Walk, good_views, plan_walk, walkable
+from spaceland.scenes.rooms.layout import Layout
+from spaceland.scenes.rooms.path import MIN_VIEWS, Walk, plan_walk, walkable
+from spaceland.scenes.rooms.placement import Placement
 from spaceland.scenes.rooms.plan import Plan, make_plan
 from spaceland.scenes.rooms.recipes import KINDS
 from spaceland.scenes.rooms.shell import Shell, make_shell
+from spaceland.scenes.rooms.sight import Sight, Target, good_views
 
 GENERATOR = "1"
 """Changes whenever the same seed gives another room."""
@@ -75,8 +77,10 @@ def _attempt(seed: int, attempt: int) -> Room3D | None:
     rng = seeded(seed, attempt)
     kind = kind_of(seed)
     recipe = KINDS[kind]
-    size = float(rng.uniform(*recipe.long_m)), float(rng.uniform(*recipe.short_m))
-    plan = make_plan(rng, size, float(np.round(rng.uniform(2.5, 2.8), 2)), bool(rng.random() < recipe.l_share))
+    l_shaped = bool(rng.random() < recipe.l_share)
+    grow = 1.15 if l_shaped else 1.0  # an L has lost a corner
+    size = grow * float(rng.uniform(*recipe.long_m)), grow * float(rng.uniform(*recipe.short_m))
+    plan = make_plan(rng, size, float(np.round(rng.uniform(2.5, 2.8), 2)), l_shaped)
     layout = Layout(plan, rng)
     if not recipe.furnish(layout):
         return None

@@ -9,70 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Literal
 
 import numpy as np
-from jaxtyping import Float
 
 from spaceland.geometry.transforms import rotation_z
 from spaceland.scenes.rooms.furniture import Model
+from spaceland.scenes.rooms.placement import Placement, Rest, Zone
 from spaceland.scenes.rooms.plan import Plan, Rug, Wall, rectangle, rectangles_overlap
 
 WALL_GAP_M = 0.02
 """Between furniture and wall: the skirting board fits in."""
 SPACING_M = 0.03
 """Least distance between two things."""
-
-Rest = Literal["floor", "object", "wall", "ceiling"]
-
-
-@dataclass(frozen=True, eq=False)
-class Placement:
-    """A model in the room frame: turned by `yaw`, its origin at `position`; `support` is the index of what bears it."""
-
-    model: Model
-    position: Float[np.ndarray, "3"]
-    yaw: float
-    rest: Rest
-    support: int | None = None
-
-    @cached_property
-    def rotation(self) -> Float[np.ndarray, "3 3"]:
-        return rotation_z(self.yaw)
-
-    @cached_property
-    def center(self) -> Float[np.ndarray, "3"]:
-        """Middle of the model's box."""
-        return self.position + self.rotation @ ((self.model.low + self.model.high) / 2)
-
-    @cached_property
-    def footprint(self) -> Float[np.ndarray, "4 2"]:
-        return rectangle(self.center[:2], self.model.size[:2], self.yaw)
-
-    @cached_property
-    def circle(self) -> tuple[float, float, float]:
-        """x, y and radius of a circle around the footprint."""
-        return float(self.center[0]), float(self.center[1]), float(np.hypot(*self.model.size[:2]) / 2)
-
-    @cached_property
-    def z_range(self) -> tuple[float, float]:
-        return float(self.position[2] + self.model.low[2]), float(self.position[2] + self.model.high[2])
-
-    @property
-    def front(self) -> Float[np.ndarray, "2"]:
-        """Horizontal direction in which it faces."""
-        return np.array([np.sin(self.yaw), -np.cos(self.yaw)])
-
-
-@dataclass(frozen=True, eq=False)
-class Zone:
-    """Floor that must stay free between two heights; `owner` may stand in it, and so may what `owner` brings."""
-
-    corners: Float[np.ndarray, "4 2"]
-    low_m: float
-    high_m: float
-    owner: int
 
 
 @dataclass(eq=False)
@@ -144,9 +92,10 @@ class Layout:
         margin_m: float = 0.05,
         guests_of: Collection[int] = (),
     ) -> int | None:
-        """With its back to a wall; `at` is the share of the wall's length (None: anywhere), `free_m` kept free before it.
+        """With its back to a wall; `at` is the share of the wall's length (None: anywhere).
 
-        A thing above the floor hangs on the wall; `gap_m` then is how far its back is from it.
+        `free_m` metres before it are kept free. A thing above the floor hangs on the wall; `gap_m` then is how far its
+        back is from it.
         """
         width, depth = model.size[0], model.size[1]
         for wall in self.walls(width + 2 * margin_m) if walls is None else walls:

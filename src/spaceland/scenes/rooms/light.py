@@ -181,7 +181,7 @@ def _smoothed(light: np.ndarray, trust: np.ndarray, mesh: Mesh) -> np.ndarray:
     degree = np.maximum(np.asarray(adjacency.sum(1)), 1)
     weight = trust[:, None].astype(np.float32)
     light = (1.5 * light + (adjacency @ light) / degree) / 2.5
-    for _ in range(3):
+    for _ in range(10):
         around, total = (adjacency @ (weight * light)) / degree, (adjacency @ weight) / degree
         mixed = (weight * light + 0.6 * around) / (weight + 0.6 * total)
         light = np.where(trust[:, None] < 0.8, mixed, light)

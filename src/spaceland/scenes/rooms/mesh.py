@@ -20,6 +20,9 @@ from jaxtyping import Float, Int, UInt8
 _CREASE_COSINE = float(np.cos(np.radians(40.0)))
 
 
+Vector = Sequence[float] | Float[np.ndarray, "3"]
+
+
 class LazyPicture:
     """A picture (uint8 RGB, sides powers of two) that is painted on demand, and then kept."""
 
@@ -57,7 +60,7 @@ class Texture:
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """Triangles with a colour each; `normals` are unit vectors of the vertices; `texture` [m] indexes `textures` (-1)."""
+    """Triangles with a colour each. `normals` are unit vectors; `texture` is an index into `textures` or -1."""
 
     vertices: Float[np.ndarray, "n 3"]
     normals: Float[np.ndarray, "n 3"]
@@ -93,9 +96,9 @@ def join(meshes: Sequence[Mesh]) -> Mesh:
 
 
 def patch(
-    origin: Sequence[float],
-    across: Sequence[float],
-    up: Sequence[float],
+    origin: Vector,
+    across: Vector,
+    up: Vector,
     color: Sequence[int],
     *,
     spacing_m: float = 0.05,
@@ -128,9 +131,7 @@ def patch(
     )
 
 
-def cuboid(
-    low: Sequence[float], high: Sequence[float], color: Sequence[int], *, spacing_m: float = 0.05, sides: str = "xXyYzZ"
-) -> Mesh:
+def cuboid(low: Vector, high: Vector, color: Sequence[int], *, spacing_m: float = 0.05, sides: str = "xXyYzZ") -> Mesh:
     """An axis-aligned cuboid; `sides` names the faces to make (small letter: lower side of that axis)."""
     lo, hi = np.asarray(low, float), np.asarray(high, float)
     dx, dy, dz = np.diag(hi - lo)

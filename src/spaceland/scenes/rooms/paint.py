@@ -90,8 +90,8 @@ def plaster(rng: np.random.Generator, color: Color) -> Picture:
     """Painted wall: hardly visible clouds and grain."""
     value = (
         1.0
-        + 0.012 * _smooth_noise(rng, (_SIDE, _SIDE), (18.0, 18.0))
-        + 0.012 * _smooth_noise(rng, (_SIDE, _SIDE), (1.2, 1.2))
+        + 0.004 * _smooth_noise(rng, (_SIDE, _SIDE), (18.0, 18.0))
+        + 0.006 * _smooth_noise(rng, (_SIDE, _SIDE), (1.2, 1.2))
     )
     return _finish(value[..., None] * np.array(color, float))
 

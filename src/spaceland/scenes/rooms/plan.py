@@ -124,7 +124,7 @@ def rectangle(center: np.ndarray, size: np.ndarray, yaw: float) -> Float[np.ndar
 
 
 def rectangles_overlap(a: Float[np.ndarray, "4 2"], b: Float[np.ndarray, "4 2"], margin_m: float = 0.0) -> bool:
-    """Whether two rectangles come nearer than `margin_m` (measured along their own axes); touching is not overlapping."""
+    """Whether two rectangles come nearer than `margin_m`, along their own axes; touching is not overlapping."""
     gap = margin_m - 1e-9
     # Plain floats: this runs some hundred thousand times, on four corners each.
     corners_a, corners_b = a.tolist(), b.tolist()

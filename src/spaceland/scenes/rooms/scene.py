@@ -12,8 +12,8 @@ from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.transforms import transform_points
 from spaceland.scenes.rooms.furniture import Model
 from spaceland.scenes.rooms.generate import GENERATOR, Room3D
-from spaceland.scenes.rooms.layout import Placement
 from spaceland.scenes.rooms.mesh import Mesh, join
+from spaceland.scenes.rooms.placement import Placement
 from spaceland.scenes.rooms.render import Renderer
 from spaceland.scenes.rooms.texels import MipTexture
 from spaceland.scenes.scene import (

@@ -25,6 +25,11 @@ def as_model(label: str, parts: list[Mesh], *, has_front: bool) -> Model:
     return Model(label, label, mesh.vertices, mesh.faces, mesh.colors, has_front, mesh)
 
 
+def _darker(color: Color, factor: float) -> Color:
+    r, g, b = color
+    return int(r * factor), int(g * factor), int(b * factor)
+
+
 def _front_panel(
     width: float, height: float, z: float, y: float, color: Color, picture: LazyPicture | None = None, glow: float = 0.0
 ) -> Mesh:
@@ -37,7 +42,7 @@ def door(rng: np.random.Generator) -> Model:
     width, height, casing = float(rng.choice([0.78, 0.86])), 2.02, 0.07
     leaf = ((236, 234, 228), (170, 124, 84), (206, 176, 138), (112, 78, 56), (178, 196, 190))[int(rng.integers(5))]
     rim: Color = (244, 243, 240) if rng.random() < 0.7 else leaf
-    dark = tuple(int(c * 0.86) for c in leaf)
+    dark = _darker(leaf, 0.86)
     back, half = 0.02, width / 2
     parts = [
         cuboid((-half - casing, -0.025, 0), (-half, back, height + casing), rim, spacing_m=0.15),
@@ -174,7 +179,7 @@ def coffee_table(rng: np.random.Generator) -> Model:
 def tv_stand(rng: np.random.Generator) -> Model:
     """A low sideboard for a television: drawers and an open bay."""
     wood = WOODS[int(rng.integers(len(WOODS)))]
-    front: Color = WHITE if rng.random() < 0.5 else tuple(int(c * 0.9) for c in wood)
+    front: Color = WHITE if rng.random() < 0.5 else _darker(wood, 0.9)
     width, depth, height = float(rng.choice([1.3, 1.5])), 0.4, 0.46
     x, y, board = width / 2, depth / 2, 0.025
     third = width / 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float
@@ -13,6 +14,7 @@ from spaceland.scenes.rooms.plan import Plan, Rug
 from spaceland.scenes.rooms.shapes import ceiling_light
 
 Color = tuple[int, int, int]
+T = TypeVar("T")
 _SKIRTING_M = (0.012, 0.08)  # thickness, height
 _RUG_M = 0.004
 
@@ -20,7 +22,8 @@ _WOOD_FLOORS: tuple[Color, ...] = ((190, 148, 104), (160, 114, 74), (120, 82, 54
 _CARPETS: tuple[Color, ...] = ((150, 150, 146), (176, 162, 142), (110, 122, 138), (140, 116, 108))
 _TILE_FLOORS: tuple[Color, ...] = ((222, 216, 206), (196, 198, 200), (206, 188, 168), (170, 172, 172))
 _WALLS: tuple[Color, ...] = (
-    (240, 236, 226), (226, 222, 214), (214, 224, 228), (232, 220, 198), (206, 216, 202), (226, 206, 196), (214, 208, 222),
+    (240, 236, 226), (226, 222, 214), (214, 224, 228), (232, 220, 198), (206, 216, 202), (226, 206, 196),
+    (214, 208, 222),
 )  # fmt: skip
 _ACCENTS: tuple[Color, ...] = (
     (112, 138, 150), (160, 120, 104), (120, 140, 116), (92, 108, 140), (188, 160, 110), (150, 116, 132), (76, 96, 104),
@@ -77,7 +80,7 @@ class Shell:
 def make_shell(plan: Plan, kind: str, rugs: list[Rug], rng: np.random.Generator) -> Shell:
     """Choose floor, wallpaper and colours that suit the kind of room."""
 
-    def choose(options: tuple) -> object:
+    def choose(options: tuple[T, ...]) -> T:
         return options[int(rng.integers(len(options)))]
 
     wet = kind in ("bathroom", "kitchen")

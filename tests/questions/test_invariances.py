@@ -1,0 +1,164 @@
+"""Moving the world changes no answer, a mirror swaps left and right alone, half a margin turns nothing over."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import islice
+from random import Random
+
+import numpy as np
+import pytest
+from moved_scenes import mirrored, turned
+
+from handmade import box_scene
+from spaceland.geometry.boxes import OrientedBox
+from spaceland.geometry.transforms import look_at
+from spaceland.questions.answers import BoxAnswer, MotionAnswer, RelationAnswer
+from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.tasks import TASKS
+from spaceland.scenes.scene import Scene
+from spaceland.visibility import scene_visibility
+
+SWAP = {"left": "right", "right": "left"}
+POLICY = AmbiguityPolicy()
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    """A room with eight things and a camera that walks along one wall and looks around."""
+    poses = [
+        look_at(np.array([1 + 0.12 * k, 1.0 + 0.3 * np.sin(k), 1.5 + 0.02 * k]), np.array([4.5 - 0.1 * k, 5.5, 0.8]))
+        for k in range(34)
+    ]
+    things = [
+        ("chair", (2.0, 4.0, 0.5), (0.5, 0.5, 1.0)),
+        ("table", (3.4, 5.0, 0.4), (1.2, 0.6, 0.8)),
+        ("vase", (3.6, 4.9, 0.95), (0.25, 0.25, 0.3)),
+        ("box", (4.6, 3.2, 0.3), (0.6, 0.6, 0.6)),
+        ("lamp", (1.2, 6.0, 0.9), (0.3, 0.3, 1.8)),
+        ("chair", (4.7, 6.3, 0.5), (0.5, 0.5, 1.0)),
+        ("shelf", (2.6, 7.6, 1.0), (1.0, 0.4, 2.0)),
+        ("picture", (5.0, 7.9, 1.7), (0.8, 0.1, 0.6)),
+    ]
+    return box_scene(things, poses, with_ids=True)
+
+
+def facts_of(scene: Scene, task: str, limit: int = 40) -> list[Fact]:
+    context = TaskContext(SceneViews(scene, scene_visibility(scene), POLICY))
+    return list(islice(TASKS[task].propose(context, Random(task)), limit))
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_moved_world_gives_the_same_facts(scene: Scene, task: str) -> None:
+    facts = facts_of(scene, task)
+    assert facts
+    for fact, moved in zip(facts, facts_of(turned(scene, 2.1, (30.0, -7.0, 1.5)), task), strict=True):
+        assert (fact.frames, fact.objects, fact.marks) == (moved.frames, moved.objects, moved.marks)
+        assert fact.answer.text == moved.answer.text
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_mirror_swaps_left_and_right_and_nothing_else(scene: Scene, task: str) -> None:
+    facts = facts_of(scene, task)
+    for fact, seen in zip(facts, facts_of(mirrored(scene), task), strict=True):
+        assert (fact.frames, fact.objects) == (seen.frames, seen.objects)
+        for mark, other in zip(fact.marks, seen.marks, strict=True):
+            x = [1000 - v for v in mark.xy[::2]][::-1]
+            assert list(other.xy[::2]) == x
+            assert other.xy[1::2] == mark.xy[1::2]
+            assert (other.color, other.shape, other.size) == (mark.color, mark.shape, mark.size)
+        if isinstance(fact.answer, RelationAnswer):
+            assert seen.answer.value == tuple(SWAP.get(word, word) for word in fact.answer.value)
+        elif isinstance(fact.answer, BoxAnswer):
+            x1, y1, x2, y2 = fact.answer.value
+            assert seen.answer.value == (1000 - x2, y1, 1000 - x1, y2)
+        elif isinstance(fact.answer, MotionAnswer):
+            assert isinstance(seen.answer, MotionAnswer)
+            m = fact.answer
+            expected = MotionAnswer(-m.right_m, m.up_m, m.forward_m, m.rotate_up_deg, -m.rotate_right_deg)
+            np.testing.assert_allclose(seen.answer.value, expected.value, atol=1e-9)
+        else:
+            assert seen.answer.text == fact.answer.text
+
+
+def slots_of_relation(scene: Scene, fact: Fact) -> tuple[int, int, int]:
+    """Signs of the three slots by the bare thresholds, without margins."""
+    frame = scene.frames_by_id[fact.frames[0]]
+    R, origin = frame.T_world_cam[:3, :3], frame.T_world_cam[:3, 3]
+    p, q = (scene.objects_by_id[fact.objects[role]].center - origin for role in ("red", "blue"))
+    values = (p - q) @ R[:, 0], p[2] - q[2], np.linalg.norm(q) - np.linalg.norm(p)
+    limits = POLICY.side_threshold_m, POLICY.height_threshold_m, POLICY.range_threshold_m
+    return tuple(int(np.sign(v)) * int(abs(v) > t) for v, t in zip(values, limits, strict=True))  # type: ignore[return-value]
+
+
+def slots_of_imagination(scene: Scene, fact: Fact) -> tuple[int, int, int]:
+    green, blue, red = (scene.objects_by_id[fact.objects[role]].center for role in ("green", "blue", "red"))
+    forward = (blue - green)[:2] / np.linalg.norm((blue - green)[:2])
+    offset = (red - green)[:2]
+    values = offset @ [forward[1], -forward[0]], red[2] - green[2], offset @ forward
+    limits = POLICY.imagined_threshold_m, POLICY.height_threshold_m, POLICY.imagined_threshold_m
+    return tuple(int(np.sign(v)) * int(abs(v) > t) for v, t in zip(values, limits, strict=True))  # type: ignore[return-value]
+
+
+def with_object_moved(scene: Scene, object_id: int, by: np.ndarray) -> Scene:
+    def moved(thing):
+        if thing.id != object_id:
+            return thing
+        return replace(thing, box=OrientedBox(thing.box.center + by, thing.box.size, thing.box.rotation))
+
+    return replace(scene, objects=tuple(moved(thing) for thing in scene.objects))
+
+
+@pytest.mark.parametrize(
+    ("task", "slots", "half_margin"),
+    [
+        (
+            "obj_spatial_relation_oo",
+            slots_of_relation,
+            min(POLICY.side_margin_m, POLICY.height_margin_m, POLICY.range_margin_m) / 2,
+        ),
+        ("spatial_imagination_oc", slots_of_imagination, min(POLICY.imagined_margin_m, POLICY.height_margin_m) / 2),
+    ],
+)  # fmt: skip
+def test_half_a_margin_turns_no_relation_over(scene: Scene, task: str, slots, half_margin: float) -> None:
+    rng = np.random.default_rng(0)
+    facts = facts_of(scene, task)
+    assert len(facts) > 15
+    names = {("left", 0): -1, ("right", 0): 1, ("below", 1): -1, ("above", 1): 1, ("farther", 2): -1, ("closer", 2): 1}
+    names |= {("behind", 2): -1, ("front", 2): 1}
+    for fact in facts:
+        assert isinstance(fact.answer, RelationAnswer)
+        expected = tuple(names.get((word, k), 0) for k, word in enumerate(fact.answer.value))
+        assert slots(scene, fact) == expected
+        for object_id in fact.objects.values():
+            for direction in rng.normal(0, 1, (8, 3)):
+                step = half_margin * direction / np.linalg.norm(direction)
+                assert slots(with_object_moved(scene, object_id, step), fact) == expected
+
+
+@pytest.mark.parametrize("task", ["depth_prediction_oc", "distance_prediction_oo"])
+def test_numbers_move_by_no_more_than_the_shift(scene: Scene, task: str) -> None:
+    rng = np.random.default_rng(1)
+    for fact in facts_of(scene, task):
+        for object_id in fact.objects.values():
+            direction = rng.normal(0, 1, 3)
+            nudged = with_object_moved(scene, object_id, 0.05 * direction / np.linalg.norm(direction))
+            context = TaskContext(SceneViews(nudged, scene_visibility_cached(scene), POLICY))
+            frame = nudged.frames_by_id[fact.frames[0]]
+            if task == "depth_prediction_oc":
+                value = context.center_cam(frame, fact.objects["blue"])[2]
+            else:
+                value = np.linalg.norm(
+                    context.thing(fact.objects["red"]).center - context.thing(fact.objects["blue"]).center
+                )
+            assert abs(value - float(fact.answer.text)) <= 0.05 + 0.05 + 1e-9
+
+
+_CACHE: dict[str, object] = {}
+
+
+def scene_visibility_cached(scene: Scene):
+    if scene.id not in _CACHE:
+        _CACHE[scene.id] = scene_visibility(scene)
+    return _CACHE[scene.id]
