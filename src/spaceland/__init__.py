@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from spaceland.questions.ask import ask as ask
     from spaceland.questions.marks import draw_marks as draw_marks
     from spaceland.questions.policy import AmbiguityPolicy as AmbiguityPolicy
+    from spaceland.scenes.folder_write import write_scene as write_scene
     from spaceland.scenes.scene import Scene as Scene
     from spaceland.scenes.sources import open_scene as open_scene
     from spaceland.scenes.sources import open_source as open_source
     from spaceland.verify import verify_dataset as verify_dataset
+    from spaceland.viewer.report import write_report as write_report
     from spaceland.visibility import VisibilityConfig as VisibilityConfig
     from spaceland.visibility import scene_visibility as scene_visibility
 
@@ -47,6 +49,8 @@ _HOME = {
     "score_rows": "spaceland.benchmarks",
     "to_row": "spaceland.datasets.rows",
     "verify_dataset": "spaceland.verify",
+    "write_report": "spaceland.viewer.report",
+    "write_scene": "spaceland.scenes.folder_write",
 }
 __all__ = ["__version__", *_HOME]
 

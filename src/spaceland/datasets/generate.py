@@ -39,11 +39,11 @@ class GenerateResult:
 
 def generate(
     sources: Sequence[str],
-    out: Path,
+    out: str | Path,
     config: GenerateConfig | None = None,
     *,
     workers: int | None = None,
-    cache_dir: Path | None = None,
+    cache_dir: str | Path | None = None,
     progress: Callable[[int, str], None] | None = None,
 ) -> GenerateResult:
     """Make a dataset, or finish one.
@@ -61,7 +61,8 @@ def generate(
         SourceError: a source does not exist, or there is no scene at all.
         SceneError: every scene is broken.
     """
-    config = config or GenerateConfig()
+    out, config = Path(out), config or GenerateConfig()
+    cache_dir = None if cache_dir is None else Path(cache_dir)
     jobs = list_jobs(sources, out, config, cache_dir)
     settings = config.to_json(sources)
     claim_folder(out, settings)

@@ -100,7 +100,7 @@ def markable(scene: Scene, config: MarkConfig) -> list[SceneObject]:
 
 def mark_scene(
     scene: Scene,
-    out: Path,
+    out: str | Path,
     config: MarkConfig | None = None,
     *,
     progress: Callable[[int, int], None] | None = None,
@@ -113,7 +113,7 @@ def mark_scene(
         SceneError: there is nothing to see from above, or an image is broken.
         OutputError: the folder cannot be written.
     """
-    config = config or MarkConfig()
+    out, config = Path(out), config or MarkConfig()
     style = STYLES[config.style]
     things = markable(scene, config)
     numbers = mark_numbers(things)

@@ -35,7 +35,7 @@ _EXACT_SCALES = (*DEPTH_SCALES, 6553.5, 4000.0)
 
 
 def write_scene(
-    scene: Scene, path: Path, *, lossless: bool = False, progress: Callable[[int, str], None] | None = None
+    scene: Scene, path: str | Path, *, lossless: bool = False, progress: Callable[[int, str], None] | None = None
 ) -> None:
     """Write a scene as an open scene folder.
 

@@ -93,7 +93,7 @@ class _Found:
 
 
 def verify_dataset(
-    directory: Path,
+    directory: str | Path,
     sources: Sequence[str],
     *,
     workers: int = 1,
@@ -111,6 +111,7 @@ def verify_dataset(
         SceneError: the folder or its rows.jsonl is missing or unreadable.
         SourceError: a source cannot be opened, or rows name a scene that no source has.
     """
+    directory = Path(directory)
     index = _read_index(directory)
     info = _read_info(directory / "info.json")
     places = {scene_id: spec for spec, scene_id, _ in scene_sources.iterate_scenes(sources)}

@@ -47,7 +47,9 @@ class ReportResult:
     problems: dict[str, str]
 
 
-def write_report(folder: Path, out: Path | None = None, *, per_task: int = 8, seed: int = 0) -> ReportResult:
+def write_report(
+    folder: str | Path, out: str | Path | None = None, *, per_task: int = 8, seed: int = 0
+) -> ReportResult:
     """Write the page of a dataset folder.
 
     Args:
@@ -60,7 +62,8 @@ def write_report(folder: Path, out: Path | None = None, *, per_task: int = 8, se
         SceneError: rows.jsonl is missing or broken.
         OutputError: the page cannot be written.
     """
-    out = out or folder / "report.html"
+    folder = Path(folder)
+    out = Path(out) if out else folder / "report.html"
     html, summary, problems = build_report(folder, per_task=per_task, seed=seed)
     write_text(out, html)
     samples = sum(map(len, summary.samples.values()))
