@@ -11,6 +11,12 @@ Adding a kind is one new file and one line in `KINDS`.
     folder:out/scenes             spaceland's own open scene folders
     scannet:/data/scans           ScanNet exports
     rgbd:kitchen?up=0,0,1         a folder of posed RGB-D frames
+    scannetpp:/data/scannetpp     ScanNet++ (?stream=dslr for its photos)
+    arkitscenes:/data/ARKitScenes ARKitScenes videos
+    3rscan:/data/3RScan           3RScan scans
+    structured3d:/data/S3D        Structured3D rooms, single views
+    matterport3d:/data/v1/scans   Matterport3D regions (?unit=house for whole buildings)
+    embodiedscan:/data            EmbodiedScan's boxes over the images of other datasets
 """
 
 from __future__ import annotations
@@ -29,6 +35,12 @@ KINDS = {
     "folder": "spaceland.scenes.folder",
     "scannet": "spaceland.scenes.scannet",
     "rgbd": "spaceland.scenes.rgbd",
+    "scannetpp": "spaceland.scenes.scannetpp",
+    "arkitscenes": "spaceland.scenes.arkitscenes",
+    "3rscan": "spaceland.scenes.threerscan",
+    "structured3d": "spaceland.scenes.structured3d",
+    "matterport3d": "spaceland.scenes.matterport3d",
+    "embodiedscan": "spaceland.scenes.embodiedscan",
 }
 
 
