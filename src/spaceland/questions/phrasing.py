@@ -70,7 +70,7 @@ class Phrased:
 class Wording:
     """The texts of one task. Fields in braces are filled from `fields(fact)`.
 
-    `stems` and `tails` may differ by format (the key), "*" stands for all others. `options(fact, place, rng)` returns
+    `stems` and `tails` may differ by format (the key), "*" stands for all others; `notes` may depend on the fact. `options(fact, place, rng)` returns
     the options of a select question with the right one at index `place`, or None when there are no good wrong ones.
     `statement(fact, truth, rng)` returns extra fields for a judge question that is true or false.
     """
@@ -78,7 +78,7 @@ class Wording:
     fields: Callable[[Fact], Mapping[str, str]]
     stems: Mapping[str, Sequence[str]]
     sentences: Sequence[str]
-    notes: Sequence[str] = ("",)
+    notes: Sequence[str] | Callable[[Fact], Sequence[str]] = ("",)
     tails: Mapping[str, Sequence[str]] | None = None
     select_notes: Sequence[str] = ("",)
     options: Callable[[Fact, int, Random], list[str] | None] | None = None
@@ -117,9 +117,10 @@ def phrase(fact: Fact, format: str, wording: Wording, rng: Random, letters: Deck
         answer = "Yes" if truth else "No"
     stems = wording.stems.get(format) or wording.stems["*"]
     tails = (wording.tails or {}).get(format) or _TAILS[format]
-    stem, note, tail = (rng.randrange(len(texts)) for texts in (stems, wording.notes, tails))
+    notes = wording.notes(fact) if callable(wording.notes) else wording.notes
+    stem, note, tail = (rng.randrange(len(texts)) for texts in (stems, notes, tails))
     template = f"{format}-{stem}.{note}.{tail}"
-    parts = [stems[stem].format(**fields), wording.notes[note].format(**fields)]
+    parts = [stems[stem].format(**fields), notes[note].format(**fields)]
     if format == "select":
         hint = rng.randrange(len(wording.select_notes))
         parts.append(wording.select_notes[hint].format(**fields))
