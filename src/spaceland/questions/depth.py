@@ -149,9 +149,10 @@ DEPTH_OO = Wording(
         "*": (
             "the {a} {a_is} {given} m deep. How much deeper or shallower {c_is} the {c} than the {b}, in metres?",
             "take {given} m as the depth of the {a}. By how many metres do the depths of the {b} and the {c} differ?",
-            "if the depth of the {a} is {given} m, what is the difference in depth between the {b} and the {c} in metres?",
+            "if the depth of the {a} is {given} m, how many metres differ the depths of the {b} and the {c}?",
             "one depth is known: {given} m for the {a}. How many metres of depth lie between the {b} and the {c}?",
-            "with the {a} at a depth of {given} m, compare the {c} with the {b}. How many metres apart are their depths?",
+            "given that {given} m is the depth of the {a}, compare the {c} with the {b}: how many metres differ their "
+            "depths?",
             "given {given} m as the depth of the {a}, how far apart in depth are the {b} and the {c}, in metres?",
         )
     },

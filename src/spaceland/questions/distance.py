@@ -70,11 +70,10 @@ _observed = partial(multi_views, observer=True)
 propose_distance_oc = proposer("distance_prediction_oc", single_views, ("red",), "point", solve_distance_oc)
 propose_distance_oc_mv = proposer("distance_prediction_oc_mv", _observed, ("red",), "point", solve_distance_oc)
 _pair = ("red", "blue")
-propose_distance_oo = proposer("distance_prediction_oo", single_views, _pair, "point", solve_distance_oo, ordered=False)
-propose_distance_oo_mv = proposer("distance_prediction_oo_mv", _several, _pair, "point", solve_distance_oo, ordered=False)
-propose_distance_oo_video = proposer(
-    "distance_prediction_oo_video", videos, _pair, "point", solve_distance_oo, ordered=False
-)
+_between = partial(proposer, roles=("red", "blue"), shape="point", solve=solve_distance_oo, ordered=False)
+propose_distance_oo = _between("distance_prediction_oo", single_views)
+propose_distance_oo_mv = _between("distance_prediction_oo_mv", _several)
+propose_distance_oo_video = _between("distance_prediction_oo_video", videos)
 
 
 def _fields(fact: Fact) -> Mapping[str, str]:

@@ -11,8 +11,8 @@ ahead:
     answer      B
     two things  ... where is the plant (red box) relative to the lamp (yellow box)?     right, , farther
 
-Left/right and front/behind lie in the floor plane; above/below is height in the room: against the green object's centre,
-or of the two compared objects. Closer/farther is the distance from the green object's centre.
+Left/right and front/behind lie in the floor plane; above/below is height in the room: against the green object's
+centre, or of the two compared objects. Closer/farther is the distance from the green object's centre.
 Moving the blue object by d turns the view by up to d / |green - blue|, which moves the red one sideways by its own
 distance times that angle. The margin of the policy is widened by this lever arm.
 
@@ -21,10 +21,8 @@ Where the first image is the observer's, sentences also tell the place before th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from random import Random
 
 import numpy as np
 

@@ -44,7 +44,7 @@ _ASK_OC = (
     "an observer moves to the centre of the {green} and faces the {blue}. Where {red_is} the {red} from there?",
     "imagine standing in the middle of the {green}, looking towards the {blue}. On which side {red_is} the {red}?",
     "if you were at the centre of the {green} and turned to the {blue}, where would you find the {red}?",
-    "put the observer at the centre of the {green} and let the view point to the {blue}. Where {red_is} the {red} then?",
+    "put the observer at the centre of the {green} and let the view point to the {blue}. Where {red_is} the {red}?",
     "take the place of the {green} with your eyes on the {blue}: in which direction {red_is} the {red}?",
     "after walking to the {green} and turning to the {blue}, where does the observer have the {red}?",
 )
@@ -102,8 +102,8 @@ IMAGINATION_OC_VIDEO = Wording(
 )
 
 _ASK_OO = (
-    "an observer moves to the centre of the {green} and faces the {blue}. From there, where {red_is} the {red} relative "
-    "to the {yellow}?",
+    "an observer moves to the centre of the {green} and faces the {blue}. From there, where {red_is} the {red} "
+    "relative to the {yellow}?",
     "imagine standing in the middle of the {green}, looking towards the {blue}. Where {red_is} the {red} compared with "
     "the {yellow}?",
     "if you were at the centre of the {green} and turned to the {blue}, where would you find the {red} in relation to "
@@ -125,9 +125,9 @@ IMAGINATION_OO = Wording(
     stems={
         "select": _ASK_OO,
         "sentence": (
-            "where {red_is} the {red} relative to the {yellow} for the observer now, and where once the observer stands "
-            "at the centre of the {green} facing the {blue}?",
-            "say how the {red} {red_is} placed against the {yellow} for the observer at first, and how after moving to "
+            "where {red_is} the {red} relative to the {yellow} for the observer now, and where once the observer "
+            "stands at the centre of the {green} facing the {blue}?",
+            "say where the {red} {red_is} as against the {yellow} for the observer at first, and where after moving to "
             "the middle of the {green} and turning to the {blue}.",
             "how does the place of the {red} relative to the {yellow} change for an observer who goes to the centre of "
             "the {green} and looks at the {blue}?",

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from spaceland.questions.answers import Answer
 from spaceland.questions.facts import Fact, TaskContext
-from spaceland.questions.marks import Mark, box_mark, point_mark
+from spaceland.questions.marks import Color, Mark, box_mark, point_mark
 from spaceland.questions.setups import Setup, Setups
 
 
@@ -92,5 +92,5 @@ def setup_marks(setup: Setup, roles: Sequence[str], shape: Literal["point", "bbo
     for role, pick in zip(roles, setup.picks, strict=True):
         camera = setup.frame_of(pick).camera
         make = point_mark if shape == "point" else box_mark
-        marks.append(make(role, pick.view, pick.image, camera.width, camera.height))
+        marks.append(make(cast(Color, role), pick.view, pick.image, camera.width, camera.height))
     return tuple(marks)
