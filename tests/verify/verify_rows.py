@@ -30,6 +30,8 @@ BOXES = [
     ("box", (4.5, 3.0, 0.4), (0.6, 0.6, 0.6)),
     ("lamp", (1, 6, 1), (0.3, 0.3, 1.8)),
     ("chair", (4.5, 6, 0.5), (0.5, 0.5, 1)),
+    ("shelf", (5.6, 5.0, 0.9), (0.4, 0.9, 1.8)),
+    ("plant", (0.7, 4.2, 0.6), (0.4, 0.4, 1.2)),
 ]
 HOSTILE = (
     "left door", "chair (red box)", "a;b front", "<b>above</b>", "{0} [1, 2, 3, 4]", "2", "object 3.5 m", "closer .+ m",
@@ -41,7 +43,7 @@ def poses(count: int = 32) -> list[np.ndarray]:
     return [
         look_at(
             np.array([3 + 1.5 * np.sin(a), 1.2 + 0.1 * a, 1.5 + 0.2 * np.cos(3 * a)]),
-            np.array([2.5 + 0.3 * a, 4.5, 0.6]),
+            np.array([3 + 2.4 * np.sin(5 * a), 5.0, 0.6]),
         )
         for a in np.linspace(-1, 1, count)
     ]

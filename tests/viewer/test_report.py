@@ -207,7 +207,7 @@ def test_command(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
     out = tmp_path / "page.html"
     assert run(["report", str(dataset), "--out", str(out), "--per-task", "2"]) == 0
     said = capsys.readouterr().out
-    assert "16 samples" in said and str(out) in said and "Next: open" in said
+    assert " samples of " in said and str(out) in said and "Next: open" in said
     assert out.read_text().startswith("<!doctype html>")
     assert run(["report", str(tmp_path / "none")]) == 2
     assert "missing file" in capsys.readouterr().err

@@ -42,6 +42,10 @@ class Boxes:
             np.array([box.rotation for box in boxes]).reshape(-1, 3, 3),
         )
 
+    def __getitem__(self, index: np.ndarray) -> Boxes:
+        """Boxes at an array of places."""
+        return Boxes(self.center[index], self.size[index], self.rotation[index])
+
     def corners(self) -> Float[np.ndarray, "n 8 3"]:
         """Numbered as in `OrientedBox.corners`."""
         return self.center[:, None] + np.einsum("nij,nkj->nki", self.rotation, _SIGNS * self.size[:, None] / 2)

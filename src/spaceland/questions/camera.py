@@ -21,8 +21,8 @@ import numpy as np
 from spaceland.questions.answers import MotionAnswer
 from spaceland.questions.facts import Fact, TaskContext, vector
 from spaceland.questions.language import join_words
-from spaceland.questions.pairs import view_pairs
 from spaceland.questions.phrasing import Wording
+from spaceland.questions.viewsets import view_pairs
 from spaceland.scenes.scene import Frame
 
 

@@ -1,72 +1,124 @@
-"""Distance between two objects (SPAR `distance_prediction_oo`; fill, select, sentence; one view).
+"""Distance to the observer and between two objects (SPAR `distance_prediction_oc|oo`, `_mv`, `_video`).
 
-Worked example. Box centres at (1, 2, 0.5) and (1, 4, 2) in world metres are sqrt(2^2 + 1.5^2) = 2.5 m apart:
+Worked example. Box centres at (1, 2, 0.5) and (1, 4, 2) in world metres are sqrt(2^2 + 1.5^2) = 2.5 m apart; from a
+camera at (1, 0, 0.5) the first one is 2.0 m away:
 
-    image     a red point on the chair, a blue point on the picture
-    question  How many metres are there between the chair (red point) and the picture (blue point)? ...
-    answer    2.5
+    two objects  How many metres are there between the chair (red point) and the picture (blue point)? ...      2.5
+    observer     How far from the observer is the chair (red point), in metres? ...                             2.0
 
-The straight line joins the centres of the two boxes, as in SPAR; nothing on the way matters.
+The straight line joins the centres of the two boxes, as in SPAR, or their nearest points where `Conventions.distance`
+is "surface"; nothing on the way matters. Over several images the observer is whoever took the first one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import permutations
+from collections.abc import Mapping, Sequence
+from functools import partial
 from random import Random
 
 import numpy as np
 
 from spaceland.questions.answers import NumberAnswer
-from spaceland.questions.facts import Fact, TaskContext, round_robin, shuffled
-from spaceland.questions.marks import point_mark
+from spaceland.questions.facts import Fact, TaskContext
+from spaceland.questions.language import is_are
 from spaceland.questions.phrasing import Wording, number_options
-from spaceland.scenes.scene import Frame
+from spaceland.questions.propose import Solved, proposer
+from spaceland.questions.setups import Setup, multi_views, single_views, videos
 
 
-def propose_distance_oo(context: TaskContext, rng: Random) -> Iterator[Fact]:
-    """Pairs of clearly visible objects; which is red is chance."""
-    return round_robin(_in_frame(context, frame, rng) for frame in shuffled(context.scene.frames, rng))
+def between_m(context: TaskContext, a: int, b: int) -> float:
+    """Distance of two objects under the conventions in force."""
+    if context.conventions.distance == "surface":
+        return context.views.surface_distance_m(a, b)
+    return float(np.linalg.norm(context.thing(a).center - context.thing(b).center))
 
 
-def _in_frame(context: TaskContext, frame: Frame, rng: Random) -> Iterator[Fact]:
-    views = context.views.askable(frame.id)
-    if len(views) < 2:
-        context.reject("fewer than two clear objects in the view")
-    asked: set[frozenset[int]] = set()
-    for a, b in shuffled(permutations(views, 2), rng):
-        pair = frozenset((a.object_id, b.object_id))
-        if pair in asked:
-            continue
-        asked.add(pair)
-        distance = float(np.linalg.norm(context.thing(a.object_id).center - context.thing(b.object_id).center))
-        if distance < context.policy.min_distance_m:
-            context.reject("centres almost coincide")
-            continue
-        width, height = frame.camera.width, frame.camera.height
-        yield Fact(
-            task="distance_prediction_oo",
-            frames=(frame.id,),
-            objects={"red": a.object_id, "blue": b.object_id},
-            labels={"red": context.label(a.object_id), "blue": context.label(b.object_id)},
-            answer=NumberAnswer(distance, "m"),
-            marks=(point_mark("red", a, 0, width, height), point_mark("blue", b, 0, width, height)),
-            values={"distance_m": round(distance, 6)},
-            params={"measure": "between box centres", "min_distance_m": context.policy.min_distance_m},
-        )
+def from_observer_m(context: TaskContext, origin: np.ndarray, object_id: int) -> float:
+    """Distance of an object from a camera centre."""
+    box = context.thing(object_id).box
+    if context.conventions.distance == "surface":
+        local = (origin - box.center) @ box.rotation
+        return float(np.linalg.norm(np.maximum(np.abs(local) - box.size / 2, 0.0)))
+    return float(np.linalg.norm(box.center - origin))
 
 
-def _fields(fact: Fact) -> dict[str, str]:
-    return {
-        "a": f"{fact.labels['red']} (red point)",
-        "b": f"{fact.labels['blue']} (blue point)",
-        "value": fact.answer.text,
-    }
+def _solved(context: TaskContext, distance: float) -> Solved | None:
+    if distance < context.policy.min_distance_m:
+        context.reject("too near to each other")
+        return None
+    return Solved(
+        NumberAnswer(distance, "m", context.conventions.decimals),
+        {"distance_m": round(distance, 6)},
+        {"measure": context.conventions.distance, "min_distance_m": context.policy.min_distance_m},
+    )
+
+
+def solve_distance_oo(context: TaskContext, setup: Setup) -> Solved | None:
+    """Distance of the two picks."""
+    a, b = setup.picks
+    return _solved(context, between_m(context, a.object_id, b.object_id))
+
+
+def solve_distance_oc(context: TaskContext, setup: Setup) -> Solved | None:
+    """Distance of the pick from the camera of the first image."""
+    origin = setup.observer.T_world_cam[:3, 3]
+    return _solved(context, from_observer_m(context, origin, setup.picks[0].object_id))
+
+
+_several = partial(multi_views, observer=False)
+_observed = partial(multi_views, observer=True)
+propose_distance_oc = proposer("distance_prediction_oc", single_views, ("red",), "point", solve_distance_oc)
+propose_distance_oc_mv = proposer("distance_prediction_oc_mv", _observed, ("red",), "point", solve_distance_oc)
+_pair = ("red", "blue")
+_between = partial(proposer, roles=("red", "blue"), shape="point", solve=solve_distance_oo, ordered=False)
+propose_distance_oo = _between("distance_prediction_oo", single_views)
+propose_distance_oo_mv = _between("distance_prediction_oo_mv", _several)
+propose_distance_oo_video = _between("distance_prediction_oo_video", videos)
+
+
+def _fields(fact: Fact) -> Mapping[str, str]:
+    fields = {"a": fact.name("red"), "a_is": is_are(fact.labels["red"]), "value": fact.answer.text}
+    if "blue" in fact.labels:
+        fields["b"] = fact.name("blue")
+    return fields
+
+
+def _notes_oo(fact: Fact) -> Sequence[str]:
+    return _NOTES_OO_CENTER if fact.params["measure"] == "center" else _NOTES_OO_SURFACE
+
+
+def _notes_oc(fact: Fact) -> Sequence[str]:
+    texts = _NOTES_OC_CENTER if fact.params["measure"] == "center" else _NOTES_OC_SURFACE
+    if len(fact.frames) == 1:
+        return texts
+    return tuple(f"{text} The observer is the camera of the first image." for text in texts)
+
+
+_NOTES_OO_CENTER = (
+    "Measure from centre to centre in 3D.",
+    "The distance is that of the 3D centres of the two objects.",
+    "Take the middle of each object in 3D as its place.",
+)
+_NOTES_OO_SURFACE = (
+    "Measure between the nearest points of the two objects.",
+    "The distance is that of the closest points of their surfaces.",
+    "Take the shortest way from the surface of one to that of the other.",
+)
+_NOTES_OC_CENTER = (
+    "Measure from the camera to the centre of the object in 3D.",
+    "The distance is that between the camera and the 3D centre of the object.",
+    "Take the middle of the object in 3D as its place.",
+)
+_NOTES_OC_SURFACE = (
+    "Measure from the camera to the nearest point of the object.",
+    "The distance is that between the camera and the closest point of its surface.",
+    "Take the shortest way from the camera to the object.",
+)
 
 
 def _options(fact: Fact, place: int, rng: Random) -> list[str] | None:
     assert isinstance(fact.answer, NumberAnswer)
-    return number_options(fact.answer.value, place, rng, low=0.1)
+    return number_options(fact.answer.value, place, rng, decimals=fact.answer.decimals, low=0.1)
 
 
 DISTANCE_OO = Wording(
@@ -82,18 +134,38 @@ DISTANCE_OO = Wording(
             "a tape measure runs from the {a} to the {b}. How many metres does it show?",
         )
     },
-    notes=(
-        "Measure from centre to centre in 3D.",
-        "The distance is that of the 3D centres of the two objects.",
-        "Take the middle of each object in 3D as its place.",
-    ),
+    notes=_notes_oo,
     sentences=(
         "the {a} and the {b} are about {value} m apart.",
         "it is roughly {value} m from the {a} to the {b}.",
         "the distance between the {a} and the {b} is about {value} m.",
-        "between the centres of the {a} and the {b} there are {value} m.",
+        "between the {a} and the {b} there are {value} m.",
         "a straight line from the {a} to the {b} would be about {value} m long.",
         "I estimate {value} m between the {a} and the {b}.",
+    ),
+    options=_options,
+)
+
+DISTANCE_OC = Wording(
+    fields=_fields,
+    stems={
+        "*": (
+            "how far from the observer {a_is} the {a}, in metres?",
+            "how many metres are there between the camera and the {a}?",
+            "what is the straight-line distance in metres from the observer to the {a}?",
+            "find the distance of the {a} from the camera in metres.",
+            "in a straight line, how many metres away from the observer {a_is} the {a}?",
+            "estimate in metres how far the {a} {a_is} from where the picture was taken.",
+        )
+    },
+    notes=_notes_oc,
+    sentences=(
+        "the {a} {a_is} about {value} m from the observer.",
+        "it is roughly {value} m from the camera to the {a}.",
+        "the distance of the {a} from the observer is about {value} m.",
+        "between the camera and the {a} there are {value} m.",
+        "a straight line from the observer to the {a} would be about {value} m long.",
+        "I estimate {value} m to the {a}.",
     ),
     options=_options,
 )

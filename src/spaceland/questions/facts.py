@@ -12,17 +12,24 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from spaceland.geometry.box_relations import Boxes, box_distance
 from spaceland.questions.answers import Answer
+from spaceland.questions.conventions import Conventions
 from spaceland.questions.marks import Mark
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.video import uniform_frames
 from spaceland.scenes.scene import Frame, Scene, SceneObject
 from spaceland.visibility.types import ObjectView, SceneVisibility
 
+if TYPE_CHECKING:
+    from spaceland.questions.viewsets import Links
+
 T = TypeVar("T")
+_ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,32 @@ class Fact:
     values: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
 
+    def name(self, role: str) -> str:
+        """How a question calls the object of a role: its label, and its mark where it has one.
+
+        One image: "lamp (red point)". Two to eight: "lamp (red point in the second image)". A video: "lamp (red point
+        in Frame-12)", counted from 1 as in the list of frames that loaders write. Without a mark: "lamp".
+        """
+        mark = next((mark for mark in self.marks if mark.color == role), None)
+        label = self.labels[role]
+        return label if mark is None else f"{label} ({mark.name}{image_phrase(mark.image_index, len(self.frames))})"
+
+
+def image_phrase(index: int, num_images: int) -> str:
+    """Where among the images: "" for a single one, " in the second image", " in Frame-12"."""
+    if num_images == 1:
+        return ""
+    return f" in {image_name(index, num_images)}"
+
+
+def image_name(index: int, num_images: int) -> str:
+    """How texts call one of several images.
+
+    >>> image_name(1, 3), image_name(11, 32)
+    ('the second image', 'Frame-12')
+    """
+    return f"the {_ORDINALS[index]} image" if num_images <= len(_ORDINALS) else f"Frame-{index + 1}"
+
 
 class SceneViews:
     """A scene with its visibility and the views that may be asked about; shared by all tasks."""
@@ -51,6 +84,8 @@ class SceneViews:
         self.scene, self.visibility, self.policy = scene, visibility, policy
         self.rejections: Counter[str] = Counter()
         self._askable: dict[str, list[ObjectView]] = {}
+        self._best: dict[tuple[str, ...], dict[int, ObjectView]] = {}
+        self._links: Links | None = None
         self._excluded = frozenset(policy.excluded_labels)
 
     @cached_property
@@ -78,6 +113,41 @@ class SceneViews:
         """The view of one object in one frame, if it may be asked about."""
         return next((view for view in self.askable(frame_id) if view.object_id == object_id), None)
 
+    @cached_property
+    def _surface_distances(self) -> tuple[dict[int, int], np.ndarray]:
+        things = self.scene.objects
+        matrix = np.zeros((len(things), len(things)))
+        rows, columns = np.triu_indices(len(things), 1)
+        if len(rows):
+            boxes = Boxes.stack([thing.box for thing in things])
+            matrix[rows, columns] = matrix[columns, rows] = box_distance(boxes[rows], boxes[columns])
+        return {thing.id: k for k, thing in enumerate(things)}, matrix
+
+    def surface_distance_m(self, a: int, b: int) -> float:
+        """Least distance between the solid boxes of two objects."""
+        index, matrix = self._surface_distances
+        return float(matrix[index[a], index[b]])
+
+    def best_in(self, frame_ids: tuple[str, ...]) -> dict[int, ObjectView]:
+        """The largest askable view of every object among some frames, by object id."""
+        if frame_ids not in self._best:
+            best: dict[int, ObjectView] = {}
+            for frame_id in frame_ids:
+                for view in self.askable(frame_id):
+                    known = best.get(view.object_id)
+                    if known is None or view.visible_px > known.visible_px:
+                        best[view.object_id] = view
+            self._best[frame_ids] = dict(sorted(best.items()))
+        return self._best[frame_ids]
+
+    def links(self, context: TaskContext) -> Links:
+        """Which frames go together; the same for every task."""
+        if self._links is None:
+            from spaceland.questions.viewsets import Links
+
+            self._links = Links(context)
+        return self._links
+
     def _view_problem(self, frame: Frame, view: ObjectView) -> str | None:
         policy, camera = self.policy, frame.camera
         if self.is_excluded(self.scene.objects_by_id[view.object_id]):
@@ -104,8 +174,9 @@ class SceneViews:
 class TaskContext:
     """What one task sees of a scene; rejections are counted under the task."""
 
-    def __init__(self, views: SceneViews) -> None:
+    def __init__(self, views: SceneViews, conventions: Conventions | None = None) -> None:
         self.views, self.scene, self.policy = views, views.scene, views.policy
+        self.conventions = conventions or Conventions()
         self.rejections: Counter[str] = Counter()
 
     def reject(self, reason: str) -> None:
@@ -117,6 +188,14 @@ class TaskContext:
 
     def label(self, object_id: int) -> str:
         return self.scene.objects_by_id[object_id].label
+
+    def video_frames(self) -> tuple[Frame, ...] | None:
+        """The frames that stand for the video; None (and a rejection) where the scene has no video."""
+        count = self.policy.num_video_frames
+        if len(self.scene.frames) < count:
+            self.reject(f"fewer than {count} frames")
+            return None
+        return uniform_frames(self.scene.frames, count)
 
     def center_cam(self, frame: Frame, object_id: int) -> np.ndarray:
         """Centre of an object in a frame's camera axes (x right, y down, z forward), metres."""

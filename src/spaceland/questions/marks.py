@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from spaceland.visibility.types import ObjectView
 
-Color = Literal["red", "blue", "green", "yellow"]
+Color = Literal["red", "blue", "green", "yellow", "purple", "orange"]
 Shape = Literal["point", "bbox"]
 
 COLORS: dict[str, tuple[int, int, int]] = {
@@ -25,6 +25,8 @@ COLORS: dict[str, tuple[int, int, int]] = {
     "blue": (20, 80, 245),
     "green": (10, 165, 60),
     "yellow": (250, 210, 10),
+    "purple": (150, 40, 200),
+    "orange": (250, 125, 10),
 }
 POINT_SIZE = 0.025
 LINE_SIZE = 0.006

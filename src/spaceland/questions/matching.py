@@ -18,8 +18,8 @@ from spaceland.questions.answers import BoxAnswer
 from spaceland.questions.facts import Fact, TaskContext, round_robin, shuffled
 from spaceland.questions.language import is_are
 from spaceland.questions.marks import box_mark, box_to_thousand
-from spaceland.questions.pairs import view_pairs
 from spaceland.questions.phrasing import Wording
+from spaceland.questions.viewsets import view_pairs
 from spaceland.scenes.scene import Frame
 from spaceland.visibility.types import ObjectView
 

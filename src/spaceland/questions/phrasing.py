@@ -15,10 +15,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
+from typing import TypeVar
 
 from spaceland.questions.facts import Fact
 from spaceland.questions.language import capitalise
 
+T = TypeVar("T")
 FORMATS = ("fill", "select", "judge", "sentence")
 LETTERS = "ABCD"
 
@@ -70,15 +72,16 @@ class Phrased:
 class Wording:
     """The texts of one task. Fields in braces are filled from `fields(fact)`.
 
-    `stems` and `tails` may differ by format (the key), "*" stands for all others. `options(fact, place, rng)` returns
-    the options of a select question with the right one at index `place`, or None when there are no good wrong ones.
+    `stems` and `tails` may differ by format (the key), "*" stands for all others; `notes` may depend on the fact.
+    `options(fact, place, rng)` returns the options of a select question with the right one at index `place`, or None
+    when there are no good wrong ones.
     `statement(fact, truth, rng)` returns extra fields for a judge question that is true or false.
     """
 
     fields: Callable[[Fact], Mapping[str, str]]
     stems: Mapping[str, Sequence[str]]
     sentences: Sequence[str]
-    notes: Sequence[str] = ("",)
+    notes: Sequence[str] | Callable[[Fact], Sequence[str]] = ("",)
     tails: Mapping[str, Sequence[str]] | None = None
     select_notes: Sequence[str] = ("",)
     options: Callable[[Fact, int, Random], list[str] | None] | None = None
@@ -92,10 +95,19 @@ class Deck:
         self._size, self._rng, self._cards = size, rng, list[int]()
 
     def deal(self) -> int:
+        return self.deal_first(lambda card: card)  # type: ignore[return-value]
+
+    def deal_first(self, use: Callable[[int], T | None]) -> T | None:
+        """Try the cards left in this round until `use` makes something of one; only that card is gone."""
         if not self._cards:
             self._cards = list(range(self._size))
             self._rng.shuffle(self._cards)
-        return self._cards.pop()
+        for card in reversed(self._cards):
+            made = use(card)
+            if made is not None:
+                self._cards.remove(card)
+                return made
+        return None
 
 
 def phrase(fact: Fact, format: str, wording: Wording, rng: Random, letters: Deck, verdicts: Deck) -> Phrased | None:
@@ -105,10 +117,11 @@ def phrase(fact: Fact, format: str, wording: Wording, rng: Random, letters: Deck
     answer = fact.answer.text
     if format == "select":
         assert wording.options is not None
-        place = letters.deal()
-        options = wording.options(fact, place, rng)
-        if options is None:
+        make = wording.options
+        placed = letters.deal_first(lambda place: _placed(place, make(fact, place, rng)))
+        if placed is None:
             return None
+        place, options = placed
         answer = LETTERS[place]
     elif format == "judge":
         assert wording.statement is not None
@@ -117,9 +130,10 @@ def phrase(fact: Fact, format: str, wording: Wording, rng: Random, letters: Deck
         answer = "Yes" if truth else "No"
     stems = wording.stems.get(format) or wording.stems["*"]
     tails = (wording.tails or {}).get(format) or _TAILS[format]
-    stem, note, tail = (rng.randrange(len(texts)) for texts in (stems, wording.notes, tails))
+    notes = wording.notes(fact) if callable(wording.notes) else wording.notes
+    stem, note, tail = (rng.randrange(len(texts)) for texts in (stems, notes, tails))
     template = f"{format}-{stem}.{note}.{tail}"
-    parts = [stems[stem].format(**fields), wording.notes[note].format(**fields)]
+    parts = [stems[stem].format(**fields), notes[note].format(**fields)]
     if format == "select":
         hint = rng.randrange(len(wording.select_notes))
         parts.append(wording.select_notes[hint].format(**fields))
@@ -133,6 +147,10 @@ def phrase(fact: Fact, format: str, wording: Wording, rng: Random, letters: Deck
     if options is not None:
         question += "".join(f"\n{letter}. {text}" for letter, text in zip(LETTERS, options, strict=True))
     return Phrased(question, answer, tuple(options) if options is not None else None, template)
+
+
+def _placed(place: int, options: list[str] | None) -> tuple[int, list[str]] | None:
+    return None if options is None else (place, options)
 
 
 _TAILS: Mapping[str, Sequence[str]] = {

@@ -1,4 +1,4 @@
-"""Where one object is relative to another (SPAR `obj_spatial_relation_oo`; select, judge, sentence; one view).
+"""Where an object is relative to another or to the observer (SPAR `obj_spatial_relation_oo`, `_oo_mv`, `_oc_mv`).
 
 Worked example. In camera axes the lamp's centre is 0.8 m to the left of the chair's, in the world 0.6 m higher, and the
 lamp is 0.9 m closer to the camera:
@@ -11,22 +11,26 @@ lamp is 0.9 m closer to the camera:
 Three slots. Left/right is the camera's x axis, and must agree with what the picture shows. Above/below is height in the
 room, not in the picture. Closer/farther is the distance to the camera, and must agree in depth. A slot is empty when
 the two are clearly level on it; in between, the fact is rejected (see `policy`). All of it refers to box centres.
+Over several images the observer is the camera of the first one. Relative to the observer alone, the third slot says
+front or behind: the sign of the depth in the first image.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from itertools import permutations, product
+from collections.abc import Mapping, Sequence
+from functools import partial
+from itertools import product
 from random import Random
 
 import numpy as np
 
-from spaceland.questions.answers import BELOW_ABOVE, FARTHER_CLOSER, LEFT_RIGHT, RelationAnswer
-from spaceland.questions.facts import Fact, TaskContext, round_robin, shuffled, vector
+from spaceland.questions.answers import BEHIND_FRONT, BELOW_ABOVE, FARTHER_CLOSER, LEFT_RIGHT, RelationAnswer
+from spaceland.questions.facts import Fact, TaskContext, shuffled, vector
 from spaceland.questions.language import is_are, join_words
-from spaceland.questions.marks import box_mark
 from spaceland.questions.phrasing import Wording
 from spaceland.questions.policy import side_of_threshold
+from spaceland.questions.propose import Solved, proposer
+from spaceland.questions.setups import Setup, multi_views, single_views
 from spaceland.scenes.scene import Frame
 
 OPPOSITE = {
@@ -34,67 +38,101 @@ OPPOSITE = {
 }
 
 
-def propose_relation_oo(context: TaskContext, rng: Random) -> Iterator[Fact]:
-    """Ordered pairs (asked, reference) of clearly visible objects."""
-    return round_robin(_in_frame(context, frame, rng) for frame in shuffled(context.scene.frames, rng))
+def compare(context: TaskContext, observer: Frame, asked: int, other: int) -> Solved | None:
+    """Where the centre of one object is relative to that of another for an observer; None when unclear.
 
-
-def _in_frame(context: TaskContext, frame: Frame, rng: Random) -> Iterator[Fact]:
+    Left/right is checked against the bearings, closer/farther against the depths, where the observer has both ahead.
+    """
     policy = context.policy
-    views = context.views.askable(frame.id)
-    if len(views) < 2:
-        context.reject("fewer than two clear objects in the view")
-    for asked, other in shuffled(permutations(views, 2), rng):
-        p, q = (context.center_cam(frame, view.object_id) for view in (asked, other))
-        side = side_of_threshold(p[0] - q[0], policy.side_threshold_m, policy.side_margin_m)
-        height_m = float((context.thing(asked.object_id).center - context.thing(other.object_id).center)[2])
-        height = side_of_threshold(height_m, policy.height_threshold_m, policy.height_margin_m)
-        nearer_m = float(np.linalg.norm(q) - np.linalg.norm(p))
-        nearer = side_of_threshold(nearer_m, policy.range_threshold_m, policy.range_margin_m)
-        if side is None or height is None or nearer is None:
-            context.reject("too near to a threshold")
-            continue
-        bearing_gap_deg = float(np.degrees(np.arctan2(p[0], p[2]) - np.arctan2(q[0], q[2])))
-        if side * bearing_gap_deg < policy.min_bearing_gap_deg * abs(side):
-            context.reject("left/right differs between room and picture")
-            continue
-        if side == 0 and abs(bearing_gap_deg) >= policy.min_bearing_gap_deg:
-            context.reject("left/right differs between room and picture")
-            continue
-        if nearer * (q[2] - p[2]) < 0:
-            context.reject("closer/farther differs between distance and depth")
-            continue
-        slots = _word(side, LEFT_RIGHT), _word(height, BELOW_ABOVE), _word(nearer, FARTHER_CLOSER)
-        if not any(slots):
-            context.reject("level on every axis")
-            continue
-        width, image_height = frame.camera.width, frame.camera.height
-        yield Fact(
-            task="obj_spatial_relation_oo",
-            frames=(frame.id,),
-            objects={"red": asked.object_id, "blue": other.object_id},
-            labels={"red": context.label(asked.object_id), "blue": context.label(other.object_id)},
-            answer=RelationAnswer(slots),
-            marks=(
-                box_mark("red", asked, 0, width, image_height),
-                box_mark("blue", other, 0, width, image_height),
-            ),
-            values={
-                "right_m": vector(p - q)[0],
-                "above_m": round(height_m, 4),
-                "closer_m": round(nearer_m, 4),
-                "bearing_gap_deg": round(bearing_gap_deg, 2),
-            },
-            params={
-                "side": [policy.side_threshold_m, policy.side_margin_m],
-                "height": [policy.height_threshold_m, policy.height_margin_m],
-                "range": [policy.range_threshold_m, policy.range_margin_m],
-                "height_axis": "world up",
-            },
-        )
+    p, q = context.center_cam(observer, asked), context.center_cam(observer, other)
+    side = side_of_threshold(p[0] - q[0], policy.side_threshold_m, policy.side_margin_m)
+    height_m = float((context.thing(asked).center - context.thing(other).center)[2])
+    height = side_of_threshold(height_m, policy.height_threshold_m, policy.height_margin_m)
+    nearer_m = float(np.linalg.norm(q) - np.linalg.norm(p))
+    nearer = side_of_threshold(nearer_m, policy.range_threshold_m, policy.range_margin_m)
+    if side is None or height is None or nearer is None:
+        context.reject("too near to a threshold")
+        return None
+    bearing_gap_deg = float(np.degrees(np.arctan2(p[0], p[2]) - np.arctan2(q[0], q[2])))
+    if min(p[2], q[2]) <= 0:
+        context.reject("behind the observer")
+        return None
+    if side * bearing_gap_deg < policy.min_bearing_gap_deg * abs(side):
+        context.reject("left/right differs between room and picture")
+        return None
+    if side == 0 and abs(bearing_gap_deg) >= policy.min_bearing_gap_deg:
+        context.reject("left/right differs between room and picture")
+        return None
+    if nearer * (q[2] - p[2]) < 0:
+        context.reject("closer/farther differs between distance and depth")
+        return None
+    slots = slot(side, LEFT_RIGHT), slot(height, BELOW_ABOVE), slot(nearer, FARTHER_CLOSER)
+    if not any(slots):
+        context.reject("level on every axis")
+        return None
+    return Solved(
+        RelationAnswer(slots),
+        {
+            "right_m": vector(p - q)[0],
+            "above_m": round(height_m, 4),
+            "closer_m": round(nearer_m, 4),
+            "bearing_gap_deg": round(bearing_gap_deg, 2),
+        },
+        {
+            "side": [policy.side_threshold_m, policy.side_margin_m],
+            "height": [policy.height_threshold_m, policy.height_margin_m],
+            "range": [policy.range_threshold_m, policy.range_margin_m],
+            "height_axis": "world up",
+        },
+    )
 
 
-def _word(sign: int, names: tuple[str, str]) -> str:
+def solve_relation_oo(context: TaskContext, setup: Setup) -> Solved | None:
+    """The first pick relative to the second, for the observer of the first image."""
+    asked, other = setup.picks
+    return compare(context, setup.observer, asked.object_id, other.object_id)
+
+
+def solve_relation_oc(context: TaskContext, setup: Setup) -> Solved | None:
+    """Where the pick is for the observer of the first image: its x axis, height in the room, ahead or behind."""
+    policy, observer = context.policy, setup.observer
+    local = context.center_cam(observer, setup.picks[0].object_id)
+    above_m = float(context.thing(setup.picks[0].object_id).center[2] - observer.T_world_cam[2, 3])
+    side = side_of_threshold(float(local[0]), policy.side_threshold_m, policy.side_margin_m)
+    height = side_of_threshold(above_m, policy.height_threshold_m, policy.height_margin_m)
+    ahead = side_of_threshold(float(local[2]), policy.side_threshold_m, policy.side_margin_m)
+    if side is None or height is None or ahead is None:
+        context.reject("too near to a threshold")
+        return None
+    reach = float(np.hypot(local[0], local[2]))
+    limit = float(np.sin(np.radians(policy.min_axis_angle_deg))) * reach
+    if (side != 0 and abs(local[0]) < limit) or (ahead != 0 and abs(local[2]) < limit):
+        context.reject("too near to straight ahead or sideways")
+        return None
+    slots = slot(side, LEFT_RIGHT), slot(height, BELOW_ABOVE), slot(ahead, BEHIND_FRONT)
+    if not any(slots):
+        context.reject("level on every axis")
+        return None
+    return Solved(
+        RelationAnswer(slots),
+        {"right_m": vector(local)[0], "above_m": round(above_m, 4), "ahead_m": vector(local)[2]},
+        {
+            "side": [policy.side_threshold_m, policy.side_margin_m],
+            "height": [policy.height_threshold_m, policy.height_margin_m],
+            "ahead": [policy.side_threshold_m, policy.side_margin_m],
+            "height_axis": "world up",
+        },
+    )
+
+
+_observed = partial(multi_views, observer=True)
+propose_relation_oo = proposer("obj_spatial_relation_oo", single_views, ("red", "blue"), "bbox", solve_relation_oo)
+propose_relation_oo_mv = proposer("obj_spatial_relation_oo_mv", _observed, ("red", "blue"), "bbox", solve_relation_oo)
+propose_relation_oc_mv = proposer("obj_spatial_relation_oc_mv", _observed, ("red",), "bbox", solve_relation_oc)
+
+
+def slot(sign: int, names: tuple[str, str]) -> str:
+    """The word of a sign; empty for 0."""
     return "" if sign == 0 else names[sign > 0]
 
 
@@ -138,22 +176,52 @@ def describe_oo(words: Sequence[str], other: str) -> str:
     return f"{places} the {other}" + (f", and {range_words[0]}" if range_words else "")
 
 
-def _fields(fact: Fact) -> dict[str, str]:
+def _fields(fact: Fact) -> Mapping[str, str]:
     assert isinstance(fact.answer, RelationAnswer)
-    a, b = f"{fact.labels['red']} (red box)", f"{fact.labels['blue']} (blue box)"
-    return {"a": a, "b": b, "a_is": is_are(fact.labels["red"]), "relation": describe_oo(fact.answer.words, b)}
+    fields = {"a": fact.name("red"), "a_is": is_are(fact.labels["red"])}
+    if "blue" in fact.labels:
+        return fields | {"b": fact.name("blue"), "relation": describe_oo(fact.answer.words, fact.name("blue"))}
+    return fields | {"relation": describe_oc(fact.answer.words)}
 
 
-def _options(fact: Fact, place: int, rng: Random) -> list[str] | None:
+def describe_oc(words: Sequence[str]) -> str:
+    """Where a thing is for an observer.
+
+    >>> describe_oc(["left", "below", "front"]), describe_oc(["above"])
+    ('to the left, below and in front', 'above')
+    """
+    text = {"left": "to the left", "right": "to the right", "front": "in front", "behind": "behind"}
+    return join_words([text.get(word, word) for word in words])
+
+
+def _options_oo(fact: Fact, place: int, rng: Random) -> list[str] | None:
     assert isinstance(fact.answer, RelationAnswer)
     return relation_options(fact.answer.value, (LEFT_RIGHT, BELOW_ABOVE, FARTHER_CLOSER), place, rng)
+
+
+def options_oc(fact: Fact, place: int, rng: Random) -> list[str] | None:
+    """Left/right, above/below, behind/front."""
+    assert isinstance(fact.answer, RelationAnswer)
+    return relation_options(fact.answer.value, (LEFT_RIGHT, BELOW_ABOVE, BEHIND_FRONT), place, rng)
 
 
 def _statement(fact: Fact, truth: bool, rng: Random) -> dict[str, str]:
     assert isinstance(fact.answer, RelationAnswer)
     word = rng.choice(fact.answer.words)
-    return {"claim": describe_oo([word if truth else OPPOSITE[word]], f"{fact.labels['blue']} (blue box)")}
+    return {"claim": describe_oo([word if truth else OPPOSITE[word]], fact.name("blue"))}
 
+
+def _notes(fact: Fact) -> Sequence[str]:
+    if len(fact.frames) == 1:
+        return _NOTES
+    return tuple(f"{text} The first image is the observer's view." for text in _NOTES)
+
+
+_NOTES = (
+    "Compare the 3D centres; above and below mean height in the room.",
+    "Go by the 3D centres. Height counts from the floor, not in the picture.",
+    "The centres in 3D decide, and up is the vertical of the room.",
+)
 
 RELATION_OO = Wording(
     fields=_fields,
@@ -171,15 +239,11 @@ RELATION_OO = Wording(
             "as seen from the camera, how does the place of the {a} compare with that of the {b}?",
             "tell where the {a} {a_is} in relation to the {b} from the observer's point of view.",
             "starting from the {b}, in which directions would the observer find the {a}?",
-            "how {a_is} the {a} placed with respect to the {b} in this view?",
-            "from where the picture was taken, what is the position of the {a} relative to the {b}?",
+            "how {a_is} the {a} placed with respect to the {b} for the observer?",
+            "from the observer's place, what is the position of the {a} relative to the {b}?",
         ),
     },
-    notes=(
-        "Compare the 3D centres; above and below mean height in the room.",
-        "Go by the 3D centres of both objects. Height counts from the floor, not in the picture.",
-        "The centres in 3D decide, and up is the vertical of the room.",
-    ),
+    notes=_notes,
     select_notes=(
         "Each option names left or right, above or below, closer or farther; a gap means no clear difference.",
         "Options list three things in order: left/right, above/below, closer/farther. An empty place stands for a tie.",
@@ -188,11 +252,41 @@ RELATION_OO = Wording(
     sentences=(
         "the {a} {a_is} {relation}.",
         "seen from the camera, the {a} {a_is} {relation}.",
-        "from where the picture was taken, the {a} {a_is} {relation}.",
+        "from the observer's place, the {a} {a_is} {relation}.",
         "to the observer, the {a} {a_is} {relation}.",
         "going by their centres, the {a} {a_is} {relation}.",
         "in this view the {a} {a_is} {relation}.",
     ),
-    options=_options,
+    options=_options_oo,
     statement=_statement,
+)
+
+RELATION_OC = Wording(
+    fields=_fields,
+    stems={
+        "*": (
+            "where {a_is} the {a} for the observer?",
+            "in which directions from the observer {a_is} the {a}?",
+            "tell where the {a} {a_is} from the observer's point of view.",
+            "as the observer looks ahead, where {a_is} the {a}?",
+            "which way would the observer turn to find the {a}, and {a_is} it higher or lower than the camera?",
+            "what is the position of the {a} relative to the observer?",
+        ),
+    },
+    notes=_notes,
+    select_notes=(
+        "Each option names left or right, above or below, front or behind; a gap means no clear difference.",
+        "Options list three things in order: left/right, above/below, front/behind. An empty place stands for a tie.",
+        "Read an option as left-right, above-below, front-behind, with nothing written where there is no clear "
+        "difference.",
+    ),
+    sentences=(
+        "for the observer, the {a} {a_is} {relation}.",
+        "seen from the first camera, the {a} {a_is} {relation}.",
+        "from the observer's place, the {a} {a_is} {relation}.",
+        "relative to the observer, the {a} {a_is} {relation}.",
+        "going by its centre, the {a} {a_is} {relation}.",
+        "where the first image was taken, the {a} {a_is} {relation}.",
+    ),
+    options=options_oc,
 )

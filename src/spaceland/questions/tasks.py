@@ -6,15 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 
+from spaceland.questions import depth, distance, imagination, relation
+from spaceland.questions import imagination_words as imagined
 from spaceland.questions.camera import VIEW_CHANGE, propose_view_change
 from spaceland.questions.counting import COUNT, propose_count
-from spaceland.questions.depth import DEPTH_OC, propose_depth_oc
-from spaceland.questions.distance import DISTANCE_OO, propose_distance_oo
 from spaceland.questions.facts import Fact, TaskContext
-from spaceland.questions.imagination import IMAGINATION_OC, propose_imagination_oc
 from spaceland.questions.matching import MATCHING, propose_matching
 from spaceland.questions.phrasing import Wording
-from spaceland.questions.relation import RELATION_OO, propose_relation_oo
 from spaceland.questions.room import ROOM_SIZE, propose_room_size
 
 
@@ -28,16 +26,64 @@ class Task:
     formats: tuple[str, ...]
 
 
-TASKS: dict[str, Task] = {
-    task.name: task
-    for task in (
-        Task("depth_prediction_oc", propose_depth_oc, DEPTH_OC, ("fill", "select", "sentence")),
-        Task("distance_prediction_oo", propose_distance_oo, DISTANCE_OO, ("fill", "select", "sentence")),
-        Task("obj_spatial_relation_oo", propose_relation_oo, RELATION_OO, ("select", "judge", "sentence")),
-        Task("spatial_imagination_oc", propose_imagination_oc, IMAGINATION_OC, ("select", "sentence")),
-        Task("position_matching", propose_matching, MATCHING, ("fill", "select", "sentence")),
-        Task("view_change_infer", propose_view_change, VIEW_CHANGE, ("fill", "sentence")),
-        Task("obj_count", propose_count, COUNT, ("fill", "sentence")),
-        Task("room_size", propose_room_size, ROOM_SIZE, ("fill", "select", "sentence")),
-    )
-}
+_FST, _ST, _FT = ("fill", "select", "sentence"), ("select", "sentence"), ("fill", "sentence")
+
+_SINGLE_VIEW = (
+    Task("depth_prediction_oc", depth.propose_depth_oc, depth.DEPTH_OC, _FST),
+    Task("depth_prediction_oo", depth.propose_depth_oo, depth.DEPTH_OO, _FST),
+    Task("distance_prediction_oc", distance.propose_distance_oc, distance.DISTANCE_OC, _FST),
+    Task("distance_prediction_oo", distance.propose_distance_oo, distance.DISTANCE_OO, _FST),
+    Task(
+        "obj_spatial_relation_oo", relation.propose_relation_oo, relation.RELATION_OO, ("select", "judge", "sentence")
+    ),
+    Task("spatial_imagination_oc", imagination.propose_imagination_oc, imagined.IMAGINATION_OC, _ST),
+    Task("spatial_imagination_oo", imagination.propose_imagination_oo, imagined.IMAGINATION_OO, _ST),
+)
+_MULTI_VIEW = (
+    Task("depth_prediction_oc_mv", depth.propose_depth_oc_mv, depth.DEPTH_OC, _FST),
+    Task("depth_prediction_oo_mv", depth.propose_depth_oo_mv, depth.DEPTH_OO, _FST),
+    Task("distance_prediction_oc_mv", distance.propose_distance_oc_mv, distance.DISTANCE_OC, _FST),
+    Task("distance_prediction_oo_mv", distance.propose_distance_oo_mv, distance.DISTANCE_OO, _FST),
+    Task("position_matching", propose_matching, MATCHING, _FST),
+    Task("view_change_infer", propose_view_change, VIEW_CHANGE, _FT),
+    Task("obj_spatial_relation_oc_mv", relation.propose_relation_oc_mv, relation.RELATION_OC, _ST),
+    Task(
+        "obj_spatial_relation_oo_mv",
+        relation.propose_relation_oo_mv,
+        relation.RELATION_OO,
+        ("select", "judge", "sentence"),
+    ),
+    Task("spatial_imagination_oc_mv", imagination.propose_imagination_oc_mv, imagined.IMAGINATION_OC, _ST),
+    Task("spatial_imagination_oo_mv", imagination.propose_imagination_oo_mv, imagined.IMAGINATION_OO, _ST),
+)
+_VIDEO = (
+    Task("distance_prediction_oo_video", distance.propose_distance_oo_video, distance.DISTANCE_OO, _FST),
+    Task(
+        "spatial_imagination_oc_video",
+        imagination.propose_imagination_oc_video,
+        imagined.IMAGINATION_OC_VIDEO,
+        ("sentence",),
+    ),
+    Task(
+        "spatial_imagination_oc_video_hard",
+        imagination.propose_imagination_oc_hard,
+        imagined.IMAGINATION_OC_VIDEO,
+        ("sentence",),
+    ),
+    Task(
+        "spatial_imagination_oo_video",
+        imagination.propose_imagination_oo_video,
+        imagined.IMAGINATION_OO_VIDEO,
+        ("sentence",),
+    ),
+    Task(
+        "spatial_imagination_oo_video_hard",
+        imagination.propose_imagination_oo_hard,
+        imagined.IMAGINATION_OO_VIDEO,
+        ("sentence",),
+    ),
+    Task("obj_count", propose_count, COUNT, _FT),
+    Task("room_size", propose_room_size, ROOM_SIZE, _FST),
+)
+
+TASKS: dict[str, Task] = {task.name: task for task in (*_SINGLE_VIEW, *_MULTI_VIEW, *_VIDEO)}

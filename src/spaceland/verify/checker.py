@@ -17,16 +17,21 @@ from PIL import Image
 from spaceland.errors import SceneError
 from spaceland.scenes.scene import Scene
 from spaceland.verify import solvers
-from spaceland.verify.answers import check_answer
 from spaceland.verify.evidence import Evidence
 from spaceland.verify.marks import check_mark_roles, check_marks
 from spaceland.verify.rows import Row, Wrong, read_row, real, shown
+from spaceland.verify.tasks import check_answer
 
 CENTER_M = 1e-3
 """How far a stored centre may be from the scene's."""
 ANGLE_DEG = 0.02
 """How far a stored camera angle may be from the scene's."""
 _ASPECT = 0.02
+_NUM_FRAMES = {"single": (1,), "pair": (2,), "multi": (2, 3)}
+
+
+def _or(numbers: tuple[int, ...]) -> str:
+    return " or ".join(map(str, numbers))
 
 
 class SceneChecker:
@@ -71,15 +76,16 @@ class SceneChecker:
     def _check_frames(self, row: Row) -> None:
         if row.scene != self._scene.id:
             raise Wrong(f"scene is {shown(row.scene)}, expected {shown(self._scene.id)}")
-        frames, count = self._scene.frames, row.rules.num_frames
+        frames = self._scene.frames
         unknown = [frame_id for frame_id in row.frames if frame_id not in self._scene.frames_by_id]
         if unknown:
             raise Wrong(f"frame {shown(unknown[0])} is not in the scene")
         if len(row.images) != len(row.frames):
             raise Wrong(f"{len(row.images)} images for {len(row.frames)} frames")
-        if count is not None:
-            if len(row.frames) != count or len(set(row.frames)) != count:
-                raise Wrong(f"facts.frames are {shown(list(row.frames))}, expected {count} different ones")
+        allowed = _NUM_FRAMES.get(row.rules.views)
+        if allowed is not None:
+            if len(row.frames) not in allowed or len(set(row.frames)) != len(row.frames):
+                raise Wrong(f"facts.frames are {shown(list(row.frames))}, expected {_or(allowed)} different ones")
             return
         n = len(row.frames)
         expected = [frames[k * len(frames) // n].id for k in range(n)]

@@ -41,20 +41,23 @@ def check_mark_roles(row: Row) -> None:
     """Raise `Wrong` unless there is one mark for each role of the task, of its shape, on the role's object."""
     rules = row.rules
     colors = [mark.color for mark in row.marks]
-    if sorted(colors) != sorted(rules.roles):
-        raise Wrong(f"marks have the colours {shown(colors)}, expected {', '.join(rules.roles) or 'no marks'}")
+    expected = rules.roles if rules.mark_shape else ()
+    if sorted(colors) != sorted(expected):
+        raise Wrong(f"marks have the colours {shown(colors)}, expected {', '.join(expected) or 'no marks'}")
     for mark in row.marks:
         if mark.shape != rules.mark_shape:
             raise Wrong(f"{mark.color} mark is a {mark.shape}, expected a {rules.mark_shape}")
-        if mark.image_index != 0:
+        if rules.views in ("single", "pair") and mark.image_index != 0:
             raise Wrong(f"{mark.color} mark is on image {mark.image_index}, expected the first one")
+        if not 0 <= mark.image_index < len(row.frames):
+            raise Wrong(f"{mark.color} mark is on image {mark.image_index} of {len(row.frames)}")
         if mark.object_id != row.objects[mark.color]:
             raise Wrong(f"{mark.color} mark is on object {mark.object_id}, the fact is about {row.objects[mark.color]}")
 
 
 def _check_names(row: Row) -> None:
-    """Every mark is named in the question beside its object's label, and no other colour is."""
-    colors = [mark.color for mark in row.marks]
+    """Every mark (without marks every label) is named in the question, and no other colour is."""
+    colors = [mark.color for mark in row.marks] or list(row.rules.roles)
     named = text.colors_hidden(text.hide_mentions(text.stem_of(row), row))
     if sorted(named) != sorted(colors):
         raise Wrong(f"the question names {shown(named)} with their labels, the marks are {shown(colors)}")

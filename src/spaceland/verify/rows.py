@@ -11,35 +11,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from spaceland.verify.rules import RULES, Rules
+
 LETTERS = ("A", "B", "C", "D")
-COLORS = ("red", "blue", "green", "yellow")
+COLORS = ("red", "blue", "green", "yellow", "purple", "orange")
 
 
 class Wrong(Exception):  # noqa: N818  (a finding, not a failure of the program)
     """One thing in a row that does not hold. The message says what is there and what was expected."""
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What a task's rows have in common. `roles` are the colours of its marks, `num_frames` None means a video."""
-
-    roles: tuple[str, ...]
-    mark_shape: str | None
-    num_frames: int | None
-    kind: str
-    formats: tuple[str, ...]
-
-
-RULES = {
-    "depth_prediction_oc": Rules(("red", "blue"), "point", 1, "number", ("fill", "select", "sentence")),
-    "distance_prediction_oo": Rules(("red", "blue"), "point", 1, "number", ("fill", "select", "sentence")),
-    "obj_spatial_relation_oo": Rules(("red", "blue"), "bbox", 1, "relation", ("select", "judge", "sentence")),
-    "spatial_imagination_oc": Rules(("green", "blue", "red"), "bbox", 1, "relation", ("select", "sentence")),
-    "position_matching": Rules(("red",), "bbox", 2, "box", ("fill", "select", "sentence")),
-    "view_change_infer": Rules((), None, 2, "motion", ("fill", "sentence")),
-    "obj_count": Rules((), None, None, "count", ("fill", "sentence")),
-    "room_size": Rules((), None, None, "number", ("fill", "select", "sentence")),
-}
 
 
 @dataclass(frozen=True)
@@ -174,9 +153,8 @@ def read_row(data: object) -> Row:
         raise Wrong(f"format is {shown(form)}, {task} has {', '.join(rules.formats)}")
     if facts.get("kind") != rules.kind:
         raise Wrong(f"facts.kind is {shown(facts.get('kind'))}, {task} has {rules.kind}")
-    unit = {"depth_prediction_oc": "m", "distance_prediction_oo": "m", "room_size": "m2"}.get(task)
-    if facts.get("unit") != unit:
-        raise Wrong(f"facts.unit is {shown(facts.get('unit'))}, expected {unit}")
+    if facts.get("unit") != rules.unit:
+        raise Wrong(f"facts.unit is {shown(facts.get('unit'))}, expected {rules.unit}")
     options = row.get("options")
     if (options is not None) != (form == "select"):
         raise Wrong(f"options are {shown(options)} in a row of format {form}")

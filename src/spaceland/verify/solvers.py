@@ -118,15 +118,48 @@ def imagined_words(numbers: dict[str, float], plane: Sequence[float], height: Se
     return pick(sideways, "left", "right"), pick(upwards, "below", "above"), pick(onward, "behind", "front")
 
 
-def words_before(frame: Frame, asked: Vector, side: Sequence[float], height: Sequence[float]) -> tuple[str, str, str]:
-    """Slots for the observer at the camera: its x axis, height in the room, and in front."""
+def imagined_pair_numbers(stand: Vector, face: Vector, asked: Vector, other: Vector) -> dict[str, float]:
+    """Where `asked` is against `other` for somebody at `stand` facing `face`: metres right, above and closer."""
+    ahead, between = (face - stand)[:2], (asked - other)[:2]
+    facing = math.hypot(*ahead)
+    if facing < EPSILON:
+        raise Wrong("the faced object is where the observer stands, so there is no direction")
+    return {
+        "right_m": float(ahead[1] * between[0] - ahead[0] * between[1]) / facing,
+        "above_m": float(asked[2] - other[2]),
+        "closer_m": math.dist(stand, other) - math.dist(stand, asked),
+        "lever": math.hypot(*between) / facing,
+    }
+
+
+def imagined_pair_words(
+    numbers: dict[str, float], plane: Sequence[float], height: Sequence[float], reach: Sequence[float]
+) -> tuple[str, str, str]:
+    """Slots left/right, above/below, closer/farther after the move."""
+    threshold, margin = plane[0], plane[1] * (1 + numbers["lever"])
+    if margin >= threshold and abs(numbers["right_m"]) < threshold + margin - EPSILON:
+        raise Wrong(f"right_m is {numbers['right_m']:.3f} m, within the widened margin {margin:.3f} m")
+    sideways = clear_sign(numbers["right_m"], threshold, margin, "left/right after the move")
+    upwards = clear_sign(numbers["above_m"], height[0], height[1], "above/below after the move")
+    nearer = clear_sign(numbers["closer_m"], reach[0], reach[1], "closer/farther after the move")
+    return pick(sideways, "left", "right"), pick(upwards, "below", "above"), pick(nearer, "farther", "closer")
+
+
+def words_for_observer(
+    frame: Frame, asked: Vector, side: Sequence[float], height: Sequence[float], ahead: Sequence[float]
+) -> tuple[tuple[str, str, str], dict[str, float]]:
+    """Slots for the observer at the camera (its x axis, height in the room, its z axis), and the three numbers."""
     local = in_camera(frame, asked)
-    if local[2] <= 0:
-        raise Wrong("the asked object is behind the camera")
-    sideways = clear_sign(float(local[0]), side[0], side[1], "left/right before the move")
-    rise = float(asked[2] - frame.T_world_cam[2, 3])
-    upwards = clear_sign(rise, height[0], height[1], "above/below before the move")
-    return pick(sideways, "left", "right"), pick(upwards, "below", "above"), "front"
+    numbers = {
+        "right_m": float(local[0]),
+        "above_m": float(asked[2] - frame.T_world_cam[2, 3]),
+        "ahead_m": float(local[2]),
+    }
+    sideways = clear_sign(numbers["right_m"], side[0], side[1], "left/right of the observer")
+    upwards = clear_sign(numbers["above_m"], height[0], height[1], "above/below the observer")
+    onward = clear_sign(numbers["ahead_m"], ahead[0], ahead[1], "front/behind the observer")
+    words = pick(sideways, "left", "right"), pick(upwards, "below", "above"), pick(onward, "behind", "front")
+    return words, numbers
 
 
 def angles_deg(frame: Frame) -> tuple[float, float, float]:

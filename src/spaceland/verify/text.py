@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 
-from spaceland.verify.rows import LETTERS, Row, Wrong, shown
+from spaceland.verify.rows import COLORS, LETTERS, Row, Wrong, shown
 
 # Private characters cannot be part of a label: labels hold printable characters only.
-HIDDEN = {"red": "\ue000", "blue": "\ue001", "green": "\ue002", "yellow": "\ue003"}
-_COLOR_NAME = re.compile(r"\b(red|blue|green|yellow) (point|box)\b", re.IGNORECASE)
+HIDDEN = {color: chr(0xE000 + k) for k, color in enumerate(COLORS)}
+_COLOR_NAME = re.compile(rf"\b({'|'.join(COLORS)}) (point|box)\b", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.,])\d+(?:\.\d+)?(?!\w)")
 _BOX = re.compile(r"\[(\d{1,4}), (\d{1,4}), (\d{1,4}), (\d{1,4})\]")
 _DIRECTION = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) (m|degrees) (?:to the )?(right|left|up|down|forward|backward)\b")
@@ -42,7 +42,10 @@ def hide_mentions(text: str, row: Row) -> str:
     mentions = {}
     for mark in row.marks:
         label = row.labels.get(mark.color, "")
-        mentions[f"{label} ({mark.color} {shape_name(mark.shape)})"] = mark.color
+        place = _place(mark.image_index, len(row.frames)) if row.rules.views in ("multi", "video") else ""
+        mentions[f"{label} ({mark.color} {shape_name(mark.shape)}{place})"] = mark.color
+    if not row.marks:
+        mentions = {row.labels.get(role, ""): role for role in row.rules.roles}
     for mention in sorted(mentions, key=len, reverse=True):
         pattern = rf"\b(?:the|this|that) {re.escape(mention)}"
         text = re.sub(pattern, HIDDEN[mentions[mention]], text, flags=re.IGNORECASE)
@@ -54,6 +57,13 @@ def hide_mentions(text: str, row: Row) -> str:
     if left:
         raise Wrong(f"'{left.group()}' is named without such a mark, or beside a wrong label")
     return text
+
+
+def _place(index: int, num_images: int) -> str:
+    """How a mention says which image has the mark."""
+    if num_images <= 3:
+        return f" in the {('first', 'second', 'third')[index]} image"
+    return f" in Frame-{index + 1}"
 
 
 def _hide_bare_label(text: str, row: Row) -> str:
@@ -183,14 +193,22 @@ def nearest_color(text: str, word: str) -> str | None:
     return min(gaps)[1] if gaps and middle >= 0 else None
 
 
-def asks_red_against_blue(text: str) -> bool:
-    """Whether a question asks where red is relative to blue: the words before the reference tell.
+def asks_red_against(text: str, color: str) -> bool:
+    """Whether a question asks where red is relative to another colour: the words before the reference tell.
 
     Notes such as "the 3D centres of both objects" hold no mentions and do not disturb.
     """
-    reference = rf"\b(?:relative to|that of|in relation to|starting from|with respect to) {_any_hidden()}"
-    found = re.findall(reference, text, re.IGNORECASE)
-    return len(found) == 1 and found[0].endswith(HIDDEN["blue"]) and HIDDEN["red"] in text
+    before = (
+        "relative to", "that of", "in relation to", "starting from", "with respect to", "compared with",
+        "as against", "placed against",
+    )  # fmt: skip
+    found = re.findall(rf"\b(?:{'|'.join(before)}) {_any_hidden()}", text, re.IGNORECASE)
+    return len(found) == 1 and found[0].endswith(HIDDEN[color]) and HIDDEN["red"] in text
+
+
+def words_in(text: str, words: tuple[str, ...]) -> list[str]:
+    """Which of some words stand in a text, in order."""
+    return [word.lower() for word in re.findall(rf"\b({'|'.join(words)})\b", text, re.IGNORECASE)]
 
 
 def asks_backwards(text: str) -> bool:

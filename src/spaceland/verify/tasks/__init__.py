@@ -1,0 +1,58 @@
+"""Each task's written answer against the derived one, and the numbers stored beside it.
+
+One function for each task, in one file for each family. It derives the answer from the scene, compares it with
+`facts.value`, with the numbers in `facts.values` and in the question, and then with what is written in the format of
+the row. Whatever does not hold is raised as `Wrong`. `TASK_RULES` says what the rows of each task have in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from spaceland.scenes.scene import Frame, Scene
+from spaceland.verify.rows import Row
+from spaceland.verify.tasks.camera import check_view_change
+from spaceland.verify.tasks.common import Policy, check_params
+from spaceland.verify.tasks.depth import check_depth_oc, check_depth_oo
+from spaceland.verify.tasks.distance import check_distance_oc, check_distance_oo
+from spaceland.verify.tasks.imagination import check_imagination_oc, check_imagination_oo
+from spaceland.verify.tasks.matching import check_matching
+from spaceland.verify.tasks.relation import check_relation_oc, check_relation_oo
+from spaceland.verify.tasks.video import check_count, check_room_size
+
+CHECKS: Mapping[str, Callable[[Row, Scene, Sequence[Frame]], None]] = {
+    "depth_prediction_oc": check_depth_oc,
+    "depth_prediction_oc_mv": check_depth_oc,
+    "depth_prediction_oo": check_depth_oo,
+    "depth_prediction_oo_mv": check_depth_oo,
+    "distance_prediction_oc": check_distance_oc,
+    "distance_prediction_oc_mv": check_distance_oc,
+    "distance_prediction_oo": check_distance_oo,
+    "distance_prediction_oo_mv": check_distance_oo,
+    "distance_prediction_oo_video": check_distance_oo,
+    "obj_spatial_relation_oo": check_relation_oo,
+    "obj_spatial_relation_oo_mv": check_relation_oo,
+    "obj_spatial_relation_oc_mv": check_relation_oc,
+    "spatial_imagination_oc": check_imagination_oc,
+    "spatial_imagination_oc_mv": check_imagination_oc,
+    "spatial_imagination_oc_video": check_imagination_oc,
+    "spatial_imagination_oc_video_hard": check_imagination_oc,
+    "spatial_imagination_oo": check_imagination_oo,
+    "spatial_imagination_oo_mv": check_imagination_oo,
+    "spatial_imagination_oo_video": check_imagination_oo,
+    "spatial_imagination_oo_video_hard": check_imagination_oo,
+    "position_matching": check_matching,
+    "view_change_infer": check_view_change,
+    "obj_count": check_count,
+    "room_size": check_room_size,
+}
+
+
+def check_answer(row: Row, scene: Scene, policy: Policy | None) -> None:
+    """Raise `Wrong` when the answer of a row is not the one derived from the scene.
+
+    `policy` holds the thresholds of the dataset where they are known; the row must state the same ones.
+    """
+    frames = [scene.frames_by_id[frame_id] for frame_id in row.frames]
+    check_params(row, policy)
+    CHECKS[row.task](row, scene, frames)

@@ -1,0 +1,104 @@
+"""What the checks of several tasks share: thresholds, stored and written numbers, options, slots."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from spaceland.scenes.scene import Frame, Scene
+from spaceland.verify import text
+from spaceland.verify.rows import LETTERS, Row, Wrong, real, reals, shown
+
+STORED = 1e-4
+"""Tolerance for stored exact values, which are rounded to a tenth of a millimetre or finer."""
+ROUNDING = 1e-6
+"""Tolerance on top of half a step for written, rounded numbers."""
+Policy = Mapping[str, Any]
+
+_POLICY_OF_PARAM = {
+    "min_depth_gap_m": "min_depth_gap_m",
+    "min_distance_m": "min_distance_m",
+    "side": ("side_threshold_m", "side_margin_m"),
+    "before_side": ("side_threshold_m", "side_margin_m"),
+    "height": ("height_threshold_m", "height_margin_m"),
+    "range": ("range_threshold_m", "range_margin_m"),
+    "ahead": ("side_threshold_m", "side_margin_m"),
+    "plane": ("imagined_threshold_m", "imagined_margin_m"),
+    "max_truncated": "max_target_truncated",
+    "max_occluded": "max_target_occluded",
+    "max_roll_deg": "max_roll_deg",
+}
+
+
+def check_params(row: Row, policy: Policy | None) -> None:
+    """Thresholds in the row are those of the dataset, so that nobody can argue an unclear answer clear."""
+    for name, keys in _POLICY_OF_PARAM.items():
+        if policy is None or name not in row.params:
+            continue
+        expected = [policy.get(key) for key in keys] if isinstance(keys, tuple) else policy.get(keys)
+        if row.params[name] != expected:
+            raise Wrong(f"facts.params.{name} is {shown(row.params[name])}, the dataset's setting is {expected}")
+
+
+def limits(row: Row, name: str) -> tuple[float, ...]:
+    """(threshold, margin) of a row; the dead zone has two sides, so the margin may not exceed the threshold."""
+    threshold, margin = reals(row.params.get(name), f"facts.params.{name}", 2)
+    if not 0 < margin <= threshold:
+        raise Wrong(f"facts.params.{name} is {threshold:g} with margin {margin:g}; expected 0 < margin <= threshold")
+    return threshold, margin
+
+
+def stored_close(name: str, stored: object, derived: float, tolerance: float = STORED) -> None:
+    if abs(real(stored, name) - derived) > tolerance:
+        raise Wrong(f"{name} is {shown(stored)}, derived {derived:.6g}")
+
+
+def rounded(name: str, written: float, derived: float, step: float) -> None:
+    if abs(written - derived) > step / 2 + ROUNDING:
+        raise Wrong(f"{name} is {written:g}, derived {derived:.6g}")
+
+
+def center(scene: Scene, row: Row, role: str) -> np.ndarray:
+    return np.asarray(scene.objects_by_id[row.objects[role]].center, dtype=np.float64)
+
+
+def marked_frame(row: Row, frames: Sequence[Frame], role: str) -> Frame:
+    """The frame that points at a role's object."""
+    return frames[next(mark.image_index for mark in row.marks if mark.color == role)]
+
+
+def check_number(row: Row, derived: float, unit: str) -> None:
+    """A number in any of its formats, with the dataset's decimals (one where the row does not say)."""
+    stored_close("facts.value", row.value, derived)
+    if row.format == "fill":
+        rounded("answer", text.read_number(row.answer, 1), derived, 0.1)
+    elif row.format == "select":
+        _, options = text.split_options(row)
+        right = [k for k, option in enumerate(options) if abs(text.read_number(option, 1) - derived) <= 0.05 + ROUNDING]
+        check_choice(row, options, right, f"{derived:.6g}")
+    else:
+        sentence = text.hide_mentions(row.answer, row)
+        numbers = text.numbers_in(sentence)
+        if len(numbers) != 1 or f"{numbers[0]:.1f} {unit}" not in sentence:
+            raise Wrong(f"the sentence should hold one number in {unit}: {shown(row.answer)}")
+        rounded("number in the sentence", numbers[0], derived, 0.1)
+
+
+def check_choice(row: Row, options: Sequence[str], right: Sequence[int], derived: str) -> None:
+    if len(right) != 1:
+        raise Wrong(f"{len(right)} of the options {shown(list(options))} fit the derived answer {derived}")
+    if LETTERS[right[0]] != row.answer:
+        raise Wrong(f"answer is {row.answer}, the option that fits the derived {derived} is {LETTERS[right[0]]}")
+
+
+def check_slots(name: str, stored: object, derived: Sequence[str]) -> None:
+    if not isinstance(stored, list) or stored != list(derived):
+        raise Wrong(f"{name} is {shown(stored)}, derived {shown(list(derived))}")
+
+
+def check_slot_choice(row: Row, words: Sequence[str]) -> None:
+    _, options = text.split_options(row)
+    derived = ", ".join(words)
+    check_choice(row, options, [k for k, option in enumerate(options) if option == derived], derived)

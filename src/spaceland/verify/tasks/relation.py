@@ -1,0 +1,70 @@
+"""Where objects are for an observer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from spaceland.scenes.scene import Frame, Scene
+from spaceland.verify import solvers, text
+from spaceland.verify.rows import Row, Wrong, shown
+from spaceland.verify.tasks.common import center, check_slot_choice, check_slots, limits, stored_close
+
+
+def derive_relation(row: Row, scene: Scene, frame: Frame, asked: str, other: str, side: str = "side") -> tuple:
+    """Slots of one role against another for the camera of a frame, and the numbers behind them."""
+    numbers = solvers.relation_numbers(frame, center(scene, row, asked), center(scene, row, other))
+    words = solvers.relation_words(numbers, limits(row, side), limits(row, "height"), limits(row, "range"))
+    return words, numbers
+
+
+def check_relation_oo(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
+    """`obj_spatial_relation_oo`, `_mv`: where red is, seen from the first camera, relative to blue."""
+    words, numbers = derive_relation(row, scene, frames[0], "red", "blue")
+    for name in ("right_m", "above_m", "closer_m"):
+        stored_close(f"facts.values.{name}", row.values.get(name), numbers[name])
+    stored_close("facts.values.bearing_gap_deg", row.values.get("bearing_gap_deg"), numbers["bearing_gap_deg"], 0.006)
+    check_slots("facts.value", row.value, words)
+    stem = text.hide_mentions(text.stem_of(row), row)
+    if row.format == "judge":
+        truth = text.read_claim(stem) in words
+        if row.answer != ("Yes" if truth else "No"):
+            raise Wrong(f"answer is {shown(row.answer)}, derived relation is {shown(list(words))}")
+        return
+    if not text.asks_red_against(stem, "blue"):
+        raise Wrong("the question does not ask for red relative to blue")
+    if row.format == "select":
+        check_slot_choice(row, words)
+        return
+    check_relation_sentence(row, row.answer, words, ["red", "blue"])
+
+
+def check_relation_oc(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
+    """`obj_spatial_relation_oc_mv`: where red is for the observer of the first image."""
+    asked = center(scene, row, "red")
+    words, numbers = solvers.words_for_observer(
+        frames[0], asked, limits(row, "side"), limits(row, "height"), limits(row, "ahead")
+    )
+    for name in ("right_m", "above_m", "ahead_m"):
+        stored_close(f"facts.values.{name}", row.values.get(name), numbers[name])
+    check_slots("facts.value", row.value, words)
+    if row.format == "select":
+        check_slot_choice(row, words)
+        return
+    check_relation_sentence(row, row.answer, words, ["red"])
+
+
+def check_relation_sentence(row: Row, written: str, words: Sequence[str], colors: list[str]) -> None:
+    """A sentence names these objects in this order and says these words and no others."""
+    sentence = text.hide_mentions(written, row)
+    if text.colors_hidden(sentence) != colors:
+        raise Wrong(f"the sentence should be about {', '.join(colors)} in that order")
+    said = text.relation_words_in(sentence)
+    if sorted(said) != sorted(filter(None, words)):
+        raise Wrong(f"the sentence says {said}, derived {shown(list(words))}")
+
+
+def eye_of(frame: Frame) -> np.ndarray:
+    """Where a camera stands."""
+    return np.asarray(frame.T_world_cam, dtype=np.float64)[:3, 3]

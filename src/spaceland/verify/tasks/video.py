@@ -1,0 +1,39 @@
+"""Counts and sizes of rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from spaceland.scenes.scene import Frame, Scene
+from spaceland.verify import solvers, text
+from spaceland.verify.rows import Row, Wrong, shown
+from spaceland.verify.tasks.common import (
+    check_number,
+    stored_close,
+)
+
+
+def check_count(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
+    """`obj_count`: all objects of the label, each shown as evidence once (`marks` looks at the pixels)."""
+    label = row.labels.get("counted", "")
+    ids = solvers.object_ids_with_label(scene, label)
+    if sorted(row.objects.values()) != sorted(ids):
+        raise Wrong(
+            f"facts.objects are {sorted(row.objects.values())}, objects labelled {shown(label)} are {sorted(ids)}"
+        )
+    if row.value != len(ids):
+        raise Wrong(f"facts.value is {shown(row.value)}, derived {len(ids)}")
+    if not text.asks_for_label(row.question, label):
+        raise Wrong(f"the question does not ask for {shown(label)}")
+    counts = [text.read_number(row.answer, 0)] if row.format == "fill" else text.counts_in_sentence(row.answer, label)
+    if counts != [len(ids)]:
+        raise Wrong(f"answer is {shown(row.answer)}, derived {len(ids)}")
+
+
+def check_room_size(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
+    """`room_size`: area inside the floor outline."""
+    if scene.room is None:
+        raise Wrong("the scene has no floor outline")
+    derived = solvers.floor_area_m2(scene.room)
+    stored_close("facts.values.area_m2", row.values.get("area_m2"), derived)
+    check_number(row, derived, "square metres")
