@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
@@ -26,6 +26,10 @@ def generate(
     dry_run: bool = False,
     no_cache: bool = False,
     visibility_width: int = 320,
+    distance: Literal["center", "surface"] = "center",
+    depth: Literal["z", "range"] = "z",
+    decimals: int = 1,
+    video_frames: Literal["uniform", "coverage"] = "uniform",
 ) -> int:
     """Make spatial questions with checked answers from scenes.
 
@@ -45,12 +49,17 @@ def generate(
         dry_run: Only estimate rows and size, from the first two scenes.
         no_cache: Do not keep measured visibility between runs.
         visibility_width: Width in pixels at which visible pixels are counted.
+        distance: Between box centres, as SPAR has it, or between the nearest points of the boxes.
+        depth: Along the optical axis, as SPAR has it, or along the line of sight.
+        decimals: Decimals of written metres.
+        video_frames: How the frames of a video are chosen: evenly, as SPAR has it, or to see as much as possible.
     """
     from spaceland.cache import default_cache_dir
     from spaceland.datasets.config import GenerateConfig
     from spaceland.datasets.generate import estimate, list_jobs
     from spaceland.datasets.generate import generate as make_dataset
     from spaceland.progress import progress_bar
+    from spaceland.questions.conventions import Conventions
     from spaceland.visibility import VisibilityConfig
 
     config = GenerateConfig(
@@ -58,6 +67,7 @@ def generate(
         per_scene=per_scene,
         limit=limit,
         seed=seed,
+        conventions=Conventions(distance=distance, depth=depth, decimals=decimals, video_frames=video_frames),
         visibility=VisibilityConfig(width_px=visibility_width),
     )
     cache_dir = None if no_cache else default_cache_dir()

@@ -15,6 +15,7 @@ from typing import Any
 from spaceland.errors import OutputError
 from spaceland.files import read_json, write_json
 from spaceland.questions.ask import check_tasks
+from spaceland.questions.conventions import Conventions
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.scenes.sources import parse_spec
 from spaceland.version import __version__
@@ -33,6 +34,7 @@ class GenerateConfig:
     """Only the first so many scenes."""
     seed: int = 0
     policy: AmbiguityPolicy = field(default_factory=AmbiguityPolicy)
+    conventions: Conventions = field(default_factory=Conventions)
     visibility: VisibilityConfig = field(default_factory=VisibilityConfig)
 
     def to_json(self, sources: Sequence[str]) -> dict[str, Any]:
@@ -47,6 +49,7 @@ class GenerateConfig:
                     "limit": self.limit,
                     "seed": self.seed,
                     "policy": asdict(self.policy),
+                    "conventions": asdict(self.conventions),
                     "visibility": asdict(self.visibility),
                 }
             )

@@ -61,7 +61,13 @@ def scene_rows(
         check_name(frame.id)
     visibility = scene_visibility(scene, config.visibility, cache_dir)
     asked = ask(
-        scene, config.tasks, per_scene=config.per_scene, seed=config.seed, policy=config.policy, visibility=visibility
+        scene,
+        config.tasks,
+        per_scene=config.per_scene,
+        seed=config.seed,
+        policy=config.policy,
+        conventions=config.conventions,
+        visibility=visibility,
     )
     rows, broken = [], Counter[str]()
     for question in asked.questions:

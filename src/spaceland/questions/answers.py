@@ -76,7 +76,7 @@ class BoxAnswer:
 
 @dataclass(frozen=True)
 class MotionAnswer:
-    """Camera motion: metres right, up, forward; degrees up, right. Metres to 0.1, degrees to 5, as SPAR rounds.
+    """Camera motion: metres right, up, forward; degrees up, right. Metres to 0.1, degrees to 5, as SPAR rounds them.
 
     >>> MotionAnswer(-0.42, 0.0, 2.38, -4.0, 61.0).text
     'move_left:0.4,move_up:0.0,move_forward:2.4,rotate_down:5,rotate_right:60'
@@ -88,6 +88,8 @@ class MotionAnswer:
     forward_m: float
     rotate_up_deg: float
     rotate_right_deg: float
+    decimals: int = 1
+    angle_step_deg: int = 5
 
     @property
     def value(self) -> list[float]:
@@ -102,13 +104,13 @@ class MotionAnswer:
             (self.up_m, "move_up", "move_down"),
             (self.forward_m, "move_forward", "move_backward"),
         ):
-            size = f"{abs(value):.1f}"
+            size = f"{abs(value):.{self.decimals}f}"
             parts.append((negative if value < 0 and float(size) > 0 else positive, size))
         for value, positive, negative in (
             (self.rotate_up_deg, "rotate_up", "rotate_down"),
             (self.rotate_right_deg, "rotate_right", "rotate_left"),
         ):
-            size = str(5 * round(abs(value) / 5))
+            size = str(self.angle_step_deg * round(abs(value) / self.angle_step_deg))
             parts.append((negative if value < 0 and size != "0" else positive, size))
         return parts
 

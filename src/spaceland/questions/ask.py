@@ -19,6 +19,7 @@ import numpy as np
 from spaceland.errors import SourceError
 from spaceland.questions.answers import value_to_json
 from spaceland.questions.camera import heading_elevation_roll
+from spaceland.questions.conventions import Conventions
 from spaceland.questions.facts import Fact, SceneViews, TaskContext
 from spaceland.questions.marks import Mark
 from spaceland.questions.phrasing import Deck, Phrased, phrase
@@ -60,6 +61,7 @@ def ask(
     per_scene: int = 20,
     seed: int = 0,
     policy: AmbiguityPolicy | None = None,
+    conventions: Conventions | None = None,
     visibility: SceneVisibility | None = None,
 ) -> Asked:
     """Ask about a scene.
@@ -70,6 +72,7 @@ def ask(
         per_scene: At most so many facts of each task; each becomes one row in each format of its task.
         seed: Another seed picks other facts, wordings and options.
         policy: What counts as clear.
+        conventions: What distances and depths mean, and how they are rounded.
         visibility: Measured already; computed when not given.
 
     Raises:
@@ -80,7 +83,7 @@ def ask(
     questions: list[Question] = []
     rejections: dict[str, dict[str, int]] = {}
     for name in names:
-        context = TaskContext(views)
+        context = TaskContext(views, conventions)
         questions.extend(_ask_task(context, TASKS[name], per_scene, seed))
         rejections[name] = dict(sorted(context.rejections.items()))
     rejections["views"] = dict(sorted(views.rejections.items()))

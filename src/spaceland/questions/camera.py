@@ -35,7 +35,9 @@ def heading_elevation_roll(T_world_cam: np.ndarray) -> tuple[float, float, float
     return float(heading), float(elevation), float(roll)
 
 
-def camera_motion(T_world_first: np.ndarray, T_world_second: np.ndarray) -> MotionAnswer:
+def camera_motion(
+    T_world_first: np.ndarray, T_world_second: np.ndarray, decimals: int = 1, angle_step_deg: int = 5
+) -> MotionAnswer:
     """Motion from the first to the second pose in the level frame of the first."""
     heading1, elevation1, _ = heading_elevation_roll(T_world_first)
     heading2, elevation2, _ = heading_elevation_roll(T_world_second)
@@ -48,6 +50,8 @@ def camera_motion(T_world_first: np.ndarray, T_world_second: np.ndarray) -> Moti
         float(moved[:2] @ forward),
         elevation2 - elevation1,
         float(turn),
+        decimals,
+        angle_step_deg,
     )
 
 
@@ -68,7 +72,8 @@ def _of_pair(context: TaskContext, first: Frame, second: Frame) -> Fact | None:
     if abs((angles[1][2] - angles[0][2] + 180) % 360 - 180) > policy.max_roll_deg:
         context.reject("views differ in roll")
         return None
-    answer = camera_motion(first.T_world_cam, second.T_world_cam)
+    conventions = context.conventions
+    answer = camera_motion(first.T_world_cam, second.T_world_cam, conventions.decimals, conventions.angle_step_deg)
     if abs(answer.rotate_right_deg) > 175:
         context.reject("half a turn, left or right unclear")
         return None
@@ -82,7 +87,12 @@ def _of_pair(context: TaskContext, first: Frame, second: Frame) -> Fact | None:
         labels={},
         answer=answer,
         values={"motion": vector(np.array(answer.value))},
-        params={"axes": "level frame of the first view", "max_roll_deg": policy.max_roll_deg},
+        params={
+            "axes": "level frame of the first view",
+            "max_roll_deg": policy.max_roll_deg,
+            "decimals": conventions.decimals,
+            "angle_step_deg": conventions.angle_step_deg,
+        },
     )
 
 

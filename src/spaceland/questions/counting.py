@@ -19,16 +19,14 @@ from spaceland.questions.facts import Fact, TaskContext, shuffled
 from spaceland.questions.language import capitalise, counted, is_plural, plural
 from spaceland.questions.marks import to_thousand
 from spaceland.questions.phrasing import Wording
-from spaceland.questions.video import uniform_frames
 
 
 def propose_count(context: TaskContext, rng: Random) -> Iterator[Fact]:
     """Every label of the scene that can be counted."""
     policy = context.policy
-    if len(context.scene.frames) < policy.num_video_frames:
-        context.reject(f"fewer than {policy.num_video_frames} frames")
+    frames = context.video_frames()
+    if frames is None:
         return
-    frames = uniform_frames(context.scene.frames, policy.num_video_frames)
     for label in shuffled(sorted(context.scene.label_counts), rng):
         things = [thing for thing in context.scene.objects if thing.label == label]
         if context.views.is_excluded(things[0]):

@@ -38,7 +38,12 @@ def depth_m(context: TaskContext, setup: Setup, pick: Pick) -> float:
 
 
 def _params(context: TaskContext) -> dict[str, object]:
-    return {"measure": context.conventions.depth, "min_depth_gap_m": context.policy.min_depth_gap_m}
+    conventions = context.conventions
+    return {
+        "measure": conventions.depth,
+        "decimals": conventions.decimals,
+        "min_depth_gap_m": context.policy.min_depth_gap_m,
+    }
 
 
 def solve_depth_oc(context: TaskContext, setup: Setup) -> Solved | None:
@@ -81,7 +86,7 @@ def _fields(fact: Fact) -> Mapping[str, str]:
         "b": fact.name("blue"),
         "a_is": is_are(fact.labels["red"]),
         "b_is": is_are(fact.labels["blue"]),
-        "given": f"{fact.values['given_depth_m']:.1f}",
+        "given": f"{fact.values['given_depth_m']:.{fact.params['decimals']}f}",
         "value": fact.answer.text,
     }
     if "green" in fact.labels:

@@ -49,7 +49,11 @@ def _solved(context: TaskContext, distance: float) -> Solved | None:
     return Solved(
         NumberAnswer(distance, "m", context.conventions.decimals),
         {"distance_m": round(distance, 6)},
-        {"measure": context.conventions.distance, "min_distance_m": context.policy.min_distance_m},
+        {
+            "measure": context.conventions.distance,
+            "decimals": context.conventions.decimals,
+            "min_distance_m": context.policy.min_distance_m,
+        },
     )
 
 

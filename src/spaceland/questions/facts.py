@@ -192,6 +192,9 @@ class TaskContext:
     def video_frames(self) -> tuple[Frame, ...] | None:
         """The frames that stand for the video; None (and a rejection) where the scene has no video."""
         count = self.policy.num_video_frames
+        if not self.scene.is_video:
+            self.reject("photographs, no video")
+            return None
         if len(self.scene.frames) < count:
             self.reject(f"fewer than {count} frames")
             return None

@@ -16,25 +16,22 @@ from random import Random
 from spaceland.questions.answers import NumberAnswer
 from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.phrasing import Wording, number_options
-from spaceland.questions.video import uniform_frames
 
 
 def propose_room_size(context: TaskContext, rng: Random) -> Iterator[Fact]:
     """One fact for each scene with a known floor."""
-    count = context.policy.num_video_frames
-    if context.scene.room is None:
+    room, frames = context.scene.room, context.video_frames()
+    if room is None:
         context.reject("floor outline unknown")
-    elif len(context.scene.frames) < count:
-        context.reject(f"fewer than {count} frames")
-    else:
+    elif frames is not None:
         yield Fact(
             task="room_size",
-            frames=tuple(frame.id for frame in uniform_frames(context.scene.frames, count)),
+            frames=tuple(frame.id for frame in frames),
             objects={},
             labels={},
-            answer=NumberAnswer(context.scene.room.area_m2, "m2"),
-            values={"area_m2": round(context.scene.room.area_m2, 6)},
-            params={"measure": "area inside the floor outline"},
+            answer=NumberAnswer(room.area_m2, "m2", context.conventions.decimals),
+            values={"area_m2": round(room.area_m2, 6)},
+            params={"measure": "area inside the floor outline", "decimals": context.conventions.decimals},
         )
 
 
@@ -44,7 +41,7 @@ def _fields(fact: Fact) -> dict[str, str]:
 
 def _options(fact: Fact, place: int, rng: Random) -> list[str] | None:
     assert isinstance(fact.answer, NumberAnswer)
-    return number_options(fact.answer.value, place, rng, low=2.0, ratio=(1.25, 1.6))
+    return number_options(fact.answer.value, place, rng, decimals=fact.answer.decimals, low=2.0, ratio=(1.25, 1.6))
 
 
 ROOM_SIZE = Wording(

@@ -19,9 +19,8 @@ from jaxtyping import Float, Int
 
 from spaceland.geometry.boxes import OrientedBox
 from spaceland.geometry.transforms import transform_points
+from spaceland.scenes.box_objects import box_from_axes
 from spaceland.scenes.scene import NO_OBJECT, SceneObject, normalise_label
-
-_TOLERANCE = 0.02
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,14 +38,11 @@ def read_obb(obb: Any, skipped: Counter[str] | None = None) -> OrientedBox | Non
     try:
         center, size = (np.array([float(v) for v in obb[key]]) for key in ("centroid", "axesLengths"))
         axes = np.array([float(v) for v in obb["normalizedAxes"]]).reshape(3, 3)
-        if center.shape != (3,) or size.shape != (3,) or np.abs(axes @ axes.T - np.eye(3)).max() > _TOLERANCE:
+        box = box_from_axes(center, axes.T, size) if center.shape == size.shape == (3,) else None
+        if box is None:
             raise ValueError
-        if np.linalg.det(axes) < 0:
-            axes[2] = -axes[2]
-        # The nearest rotation: files hold few digits, boxes must be exact.
-        u, _, vt = np.linalg.svd(axes.T)
-        return OrientedBox(center, size, u @ vt)
-    except (KeyError, TypeError, ValueError, np.linalg.LinAlgError):
+        return box
+    except (KeyError, TypeError, ValueError):
         if skipped is not None:
             skipped["object box: missing or damaged"] += 1
         return None

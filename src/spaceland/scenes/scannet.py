@@ -127,6 +127,8 @@ def read_scan(path: Path, stride: int = 1, max_frames: int | None = None) -> Sce
         geometry="measured",
         provenance={
             "kind": "scannet",
+            # scene0000_01 is the second scan of the room scene0000.
+            "room": scan_id.rsplit("_", 1)[0],
             "stride": stride,
             "max_frames": max_frames,
             "axis_alignment": T_align.tolist() if "axisAlignment" in facts else None,

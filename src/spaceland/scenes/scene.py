@@ -124,6 +124,16 @@ class Scene:
     def frames_by_id(self) -> dict[str, Frame]:
         return {frame.id: frame for frame in self.frames}
 
+    @property
+    def is_video(self) -> bool:
+        """Whether the frames are one walk through the room, in order; sets of photographs are not."""
+        return bool(self.provenance.get("is_video", True))
+
+    @property
+    def room_id(self) -> str:
+        """The room that the scene shows, shared by all scans of it; the scene's own id where the source is silent."""
+        return str(self.provenance.get("room") or self.id)
+
     @cached_property
     def label_counts(self) -> Counter[str]:
         """How many objects carry each normalised label."""

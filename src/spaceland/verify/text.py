@@ -131,12 +131,12 @@ def relation_words_in(text: str) -> list[str]:
     return [word.lower() for word in _RELATION.findall(text)]
 
 
-def read_motion(text: str) -> tuple[float, ...]:
+def read_motion(text: str, decimals: int = 1, angle_step_deg: int = 5) -> tuple[float, ...]:
     """Signed right, up, forward (metres), up, right (degrees) of "move_right:0.4,...,rotate_right:60".
 
     Raises:
-        Wrong: other keys or order, blanks, metres without one decimal, degrees that are no multiples of 5, or a zero
-            that does not carry the first direction's name.
+        Wrong: other keys or order, blanks, other decimals of metres, degrees that are no multiples of the step, or a
+            zero that does not carry the first direction's name.
     """
     parts = text.split(",")
     if len(parts) != 5:
@@ -146,9 +146,9 @@ def read_motion(text: str) -> tuple[float, ...]:
         key, _, size = part.partition(":")
         if key not in (positive, negative):
             raise Wrong(f"motion part {shown(part)} is neither {positive} nor {negative}")
-        number = read_number(size, 1 if key.startswith("move") else 0)
-        if key.startswith("rotate") and number % 5:
-            raise Wrong(f"motion part {shown(part)} is not a multiple of 5 degrees")
+        number = read_number(size, decimals if key.startswith("move") else 0)
+        if key.startswith("rotate") and number % angle_step_deg:
+            raise Wrong(f"motion part {shown(part)} is not a multiple of {angle_step_deg} degrees")
         if number == 0 and key == negative:
             raise Wrong(f"motion part {shown(part)} is zero and should be named {positive}")
         result.append(-number if key == negative else number)

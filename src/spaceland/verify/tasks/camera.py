@@ -6,11 +6,8 @@ from collections.abc import Sequence
 
 from spaceland.scenes.scene import Frame, Scene
 from spaceland.verify import solvers, text
-from spaceland.verify.rows import Row, Wrong, real, reals
-from spaceland.verify.tasks.common import (
-    rounded,
-    stored_close,
-)
+from spaceland.verify.rows import Row, Wrong, real, reals, whole
+from spaceland.verify.tasks.common import decimals, rounded, stored_close
 
 
 def check_view_change(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
@@ -25,8 +22,15 @@ def check_view_change(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
             stored_close(name, part, number)
     if text.asks_backwards(text.stem_of(row)):
         raise Wrong("the question asks for the way from the second image to the first")
-    written = text.read_motion(row.answer) if row.format == "fill" else text.read_motion_sentence(row.answer)
+    places, angle = decimals(row), whole(row.params.get("angle_step_deg"), "facts.params.angle_step_deg")
+    if not 1 <= angle <= 90:
+        raise Wrong(f"facts.params.angle_step_deg is {angle}, expected 1 to 90")
+    if row.format == "fill":
+        written = text.read_motion(row.answer, places, angle)
+    else:
+        written = text.read_motion_sentence(row.answer)
+    steps = (10.0**-places,) * 3 + (angle, angle)
     for name, number, exact, step in zip(
-        ("right", "up", "forward", "turn up", "turn right"), written, derived, (0.1, 0.1, 0.1, 5, 5), strict=True
+        ("right", "up", "forward", "turn up", "turn right"), written, derived, steps, strict=True
     ):
         rounded(f"motion {name}", number, exact, step)

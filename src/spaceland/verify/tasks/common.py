@@ -9,7 +9,7 @@ import numpy as np
 
 from spaceland.scenes.scene import Frame, Scene
 from spaceland.verify import text
-from spaceland.verify.rows import LETTERS, Row, Wrong, real, reals, shown
+from spaceland.verify.rows import LETTERS, Row, Wrong, real, reals, shown, whole
 
 STORED = 1e-4
 """Tolerance for stored exact values, which are rounded to a tenth of a millimetre or finer."""
@@ -70,20 +70,31 @@ def marked_frame(row: Row, frames: Sequence[Frame], role: str) -> Frame:
 
 
 def check_number(row: Row, derived: float, unit: str) -> None:
-    """A number in any of its formats, with the dataset's decimals (one where the row does not say)."""
+    """A number in any of its formats, with the decimals that the row states."""
     stored_close("facts.value", row.value, derived)
+    places = decimals(row)
+    step = 10.0**-places
     if row.format == "fill":
-        rounded("answer", text.read_number(row.answer, 1), derived, 0.1)
+        rounded("answer", text.read_number(row.answer, places), derived, step)
     elif row.format == "select":
         _, options = text.split_options(row)
-        right = [k for k, option in enumerate(options) if abs(text.read_number(option, 1) - derived) <= 0.05 + ROUNDING]
+        off = [abs(text.read_number(option, places) - derived) for option in options]
+        right = [k for k, gap in enumerate(off) if gap <= step / 2 + ROUNDING]
         check_choice(row, options, right, f"{derived:.6g}")
     else:
         sentence = text.hide_mentions(row.answer, row)
         numbers = text.numbers_in(sentence)
-        if len(numbers) != 1 or f"{numbers[0]:.1f} {unit}" not in sentence:
+        if len(numbers) != 1 or f"{numbers[0]:.{places}f} {unit}" not in sentence:
             raise Wrong(f"the sentence should hold one number in {unit}: {shown(row.answer)}")
-        rounded("number in the sentence", numbers[0], derived, 0.1)
+        rounded("number in the sentence", numbers[0], derived, step)
+
+
+def decimals(row: Row) -> int:
+    """With how many decimals a row writes metres."""
+    places = whole(row.params.get("decimals"), "facts.params.decimals")
+    if not 0 <= places <= 4:
+        raise Wrong(f"facts.params.decimals is {places}, expected 0 to 4")
+    return places
 
 
 def check_choice(row: Row, options: Sequence[str], right: Sequence[int], derived: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from spaceland.scenes.scene import Frame, Scene
 from spaceland.verify import solvers, text
 from spaceland.verify.rows import Row, Wrong, real, shown
-from spaceland.verify.tasks.common import center, check_number, marked_frame, rounded, stored_close
+from spaceland.verify.tasks.common import center, check_number, decimals, marked_frame, rounded, stored_close
 
 
 def check_depth_oc(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
@@ -63,6 +63,6 @@ def _check_given(row: Row, given: float) -> None:
     numbers = text.numbers_in(stem)
     if len(numbers) != 1:
         raise Wrong(f"the question states {len(numbers)} numbers, expected the one given depth")
-    rounded("depth in the question", numbers[0], given, 0.1)
-    if text.nearest_color(stem, f"{numbers[0]:.1f}") != "red":
+    rounded("depth in the question", numbers[0], given, 10.0 ** -decimals(row))
+    if text.nearest_color(stem, f"{numbers[0]:.{decimals(row)}f}") != "red":
         raise Wrong("the question gives the depth of another object than the red one")
