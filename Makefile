@@ -22,8 +22,9 @@ demo-short: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m 'not heavy'
 
-# Heavy groups too; tests on real scans run when SPACELAND_REAL_DATA names their folder.
+# Heavy groups and extras too; tests on real scans run when SPACELAND_REAL_DATA names their folder.
 test-all: $(STAMP)
+	$(BIN)/python -m pip install --quiet --no-build-isolation -c constraints.txt -e '.[dev,ray]'
 	$(BIN)/python -m pytest -n 2
 
 lint: $(STAMP)

@@ -58,6 +58,7 @@ def demo(*, out: Path = Path("out/demo"), scenes: str = "rooms:1-2", frames: int
         note(f"{len(ids)} scenes in {folders}")
     with steps.step(f"generate {saved}") as note:
         made = generate_rows(saved, dataset, workers)
+        assert made.info is not None
         note(f"{made.info['rows']} questions in {dataset}")
     with steps.step(f"verify {dataset}") as note:
         verified = verify_rows(dataset, saved)

@@ -22,9 +22,17 @@ def generate(
     per_scene: int = 20,
     limit: int | None = None,
     workers: int | None = None,
+    shard: Annotated[str | None, tyro.conf.arg(metavar="I/N")] = None,
+    engine: Literal["local", "ray"] = "local",
+    ray_address: str | None = None,
     seed: int = 0,
+    split: Literal["all", "train", "val"] = "all",
+    val_share: float = 0.1,
+    split_seed: int = 0,
+    include_benchmark_scenes: bool = False,
     dry_run: bool = False,
     no_cache: bool = False,
+    policy: Path | None = None,
     visibility_width: int = 320,
     distance: Literal["center", "surface"] = "center",
     depth: Literal["z", "range"] = "z",
@@ -45,9 +53,17 @@ def generate(
         per_scene: Facts of each task in a scene; each fact gives one row in each format of its task.
         limit: Only the first so many scenes.
         workers: Processes; by default one for each core.
+        shard: Only the I-th of N parts of the scenes, for arrays of jobs; a last run without it joins the parts.
+        engine: Processes of this machine, or one task for each scene on a Ray cluster (extra "ray").
+        ray_address: Of the Ray cluster; by default the environment's RAY_ADDRESS, else a new local one.
         seed: Another seed picks other facts, wordings and options.
-        dry_run: Only estimate rows and size, from the first two scenes.
+        split: Only the rooms of one part; all scans of a room are in the same part.
+        val_share: Share of the rooms that is val.
+        split_seed: Another seed splits the rooms otherwise.
+        include_benchmark_scenes: Keep validation scenes of ScanNet, ScanNet++ and ARKitScenes, which benchmarks use.
+        dry_run: Only estimate rows, bytes and core-hours, from the first two scenes.
         no_cache: Do not keep measured visibility between runs.
+        policy: JSON file with limits of the ambiguity policy to change, such as {"min_overlap": 0.2}.
         visibility_width: Width in pixels at which visible pixels are counted.
         distance: Between box centres, as SPAR has it, or between the nearest points of the boxes.
         depth: Along the optical axis, as SPAR has it, or along the line of sight.
@@ -56,10 +72,14 @@ def generate(
     """
     from spaceland.cache import default_cache_dir
     from spaceland.datasets.config import GenerateConfig
-    from spaceland.datasets.generate import estimate, list_jobs
+    from spaceland.datasets.engines import ray_engine
+    from spaceland.datasets.generate import estimate, list_jobs, shard_of
     from spaceland.datasets.generate import generate as make_dataset
+    from spaceland.datasets.splits import Split
+    from spaceland.files import read_json
     from spaceland.progress import progress_bar
     from spaceland.questions.conventions import Conventions
+    from spaceland.questions.policy import AmbiguityPolicy, policy_with
     from spaceland.visibility import VisibilityConfig
 
     config = GenerateConfig(
@@ -67,17 +87,40 @@ def generate(
         per_scene=per_scene,
         limit=limit,
         seed=seed,
+        policy=AmbiguityPolicy() if policy is None else policy_with(read_json(policy)),
         conventions=Conventions(distance=distance, depth=depth, decimals=decimals, video_frames=video_frames),
         visibility=VisibilityConfig(width_px=visibility_width),
+        split=Split(part=split, val_share=val_share, seed=split_seed, benchmark_scenes=include_benchmark_scenes),
     )
     cache_dir = None if no_cache else default_cache_dir()
     if dry_run:
         _print_estimate(estimate(sources, config, cache_dir=cache_dir), out)
         return 0
-    with progress_bar("scenes", len(list_jobs(sources, out, config, cache_dir))) as advance:
-        result = make_dataset(sources, out, config, workers=workers, cache_dir=cache_dir, progress=advance)
+    part = None if shard is None else parse_shard(shard)
+    jobs = list_jobs(sources, out, config, cache_dir)
+    with progress_bar("scenes", len(jobs if part is None else shard_of(jobs, *part))) as advance:
+        result = make_dataset(
+            sources,
+            out,
+            config,
+            workers=workers,
+            engine=ray_engine(ray_address) if engine == "ray" else None,
+            shard=part,
+            cache_dir=cache_dir,
+            progress=advance,
+        )
     _print_result(result, out, sources)
     return 1 if result.failures else 0
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """ "3/10" as (3, 10)."""
+    from spaceland.errors import SourceError
+
+    part, slash, count = text.partition("/")
+    if not (slash and part.isdecimal() and count.isdecimal()):
+        raise SourceError(f"--shard is '{text}'; write I/N, for example 3/10 for the third of ten parts")
+    return int(part), int(count)
 
 
 def _print_estimate(guess: Estimate, out: Path) -> None:
@@ -88,7 +131,8 @@ def _print_estimate(guess: Estimate, out: Path) -> None:
     total = sum(sum(formats.values()) for formats in guess.rows.values())
     console.print(
         f"Estimate for {guess.num_scenes} scenes from {guess.num_sampled} of them: about {total:.0f} rows and "
-        f"{guess.num_images:.0f} images, {guess.num_bytes / 1e6:.1f} MB. Nothing was written.",
+        f"{guess.num_images:.0f} images, {guess.num_bytes / 1e6:.1f} MB, {guess.core_hours:.2f} core-hours at this "
+        "machine's speed. Nothing was written.",
         highlight=False,
     )
     console.print(f"Next: the same command without --dry-run writes {out}", highlight=False, markup=False)
@@ -100,6 +144,17 @@ def _print_result(result: GenerateResult, out: Path, sources: tuple[str, ...]) -
 
     console = Console()
     info = result.info
+    if info is None:
+        for scene_id, problem in result.failures.items():
+            console.print(f"left out {scene_id}: {problem}", highlight=False, markup=False)
+        console.print(f"{result.num_staged} of {result.num_scenes} scenes are staged in {out}", highlight=False)
+        console.print(
+            f"Next: when all shards are done, the same command without --shard joins them to {out / 'rows.jsonl'}",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+        return
     console.print(_table(info["tasks"]))
     rejected = Table("task", "rejected because", "count", title="Rejected candidates", title_justify="left")
     for task, reasons in info["rejections"].items():
@@ -108,6 +163,14 @@ def _print_result(result: GenerateResult, out: Path, sources: tuple[str, ...]) -
     console.print(rejected)
     for scene_id, problem in result.failures.items():
         console.print(f"left out {scene_id}: {problem}", highlight=False, markup=False)
+    left_out = info["selection"].get("benchmark_scenes_left_out", ())
+    if left_out:
+        console.print(
+            f"{len(left_out)} scenes that benchmarks are evaluated on were left out (info.json names them; "
+            "--include-benchmark-scenes keeps them)",
+            highlight=False,
+            soft_wrap=True,
+        )
     reused = f", {result.num_reused} of them finished earlier" if result.num_reused else ""
     console.print(
         f"{info['rows']} rows from {len(info['scenes'])} scenes{reused}: {out / 'rows.jsonl'}", highlight=False

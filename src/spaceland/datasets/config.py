@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spaceland.datasets.splits import Split
 from spaceland.errors import OutputError
 from spaceland.files import read_json, write_json
 from spaceland.questions.ask import check_tasks
@@ -36,6 +37,7 @@ class GenerateConfig:
     policy: AmbiguityPolicy = field(default_factory=AmbiguityPolicy)
     conventions: Conventions = field(default_factory=Conventions)
     visibility: VisibilityConfig = field(default_factory=VisibilityConfig)
+    split: Split = field(default_factory=Split)
 
     def to_json(self, sources: Sequence[str]) -> dict[str, Any]:
         """Everything that decides the bytes of the dataset, without paths of this machine."""
@@ -51,6 +53,7 @@ class GenerateConfig:
                     "policy": asdict(self.policy),
                     "conventions": asdict(self.conventions),
                     "visibility": asdict(self.visibility),
+                    "split": self.split.to_json(),
                 }
             )
         )

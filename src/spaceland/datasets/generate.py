@@ -5,36 +5,42 @@
     out/staging/<scene>.jsonl one finished scene
     out/rows.jsonl, rows.parquet, info.json   all of it, written last
 
-Scenes are independent, so any number of worker processes gives the same bytes, and a run that was killed goes on with
-the scenes that are not staged yet.
+Scenes are independent, so any number of worker processes, of shards or of machines gives the same bytes, and a run that
+was killed goes on with the scenes that are not staged yet.
 """
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from spaceland.datasets.config import GenerateConfig, claim_folder
+from spaceland.datasets.engines import Engine, local_engine
 from spaceland.datasets.rows import dump_row
-from spaceland.datasets.stage import SceneJob, scene_rows, stage_scene, staging_path
+from spaceland.datasets.splits import Selection
+from spaceland.datasets.stage import SceneJob, scene_rows, staging_path
 from spaceland.datasets.write import write_dataset
-from spaceland.errors import OutputError, SceneError, SpacelandError
+from spaceland.errors import SceneError, SourceError
 from spaceland.files import encode_jpeg
 from spaceland.scenes.sources import iterate_scenes, open_source
 
 
 @dataclass(frozen=True)
 class GenerateResult:
-    """`info` is the content of info.json; `failures` maps the ids of broken scenes to what is wrong with them."""
+    """`info` is the content of info.json, None after a shard; `failures` maps ids of broken scenes to their problems.
 
-    info: dict[str, Any]
+    `num_staged` of `num_scenes` scenes are finished, whoever made them.
+    """
+
+    info: dict[str, Any] | None
     num_reused: int
     failures: dict[str, str]
+    num_scenes: int
+    num_staged: int
 
 
 def generate(
@@ -43,6 +49,8 @@ def generate(
     config: GenerateConfig | None = None,
     *,
     workers: int | None = None,
+    engine: Engine | None = None,
+    shard: tuple[int, int] | None = None,
     cache_dir: str | Path | None = None,
     progress: Callable[[int, str], None] | None = None,
 ) -> GenerateResult:
@@ -52,7 +60,10 @@ def generate(
         sources: Source specifications, such as "rooms:1-4" or "scannet:/data/scans".
         out: Dataset folder; new, empty, or from an earlier run with the same settings.
         config: Settings.
-        workers: Processes; by default one for each core, at most one for each scene.
+        workers: Processes of this machine; by default one for each core, at most one for each scene.
+        engine: Who stages the scenes, in place of the processes of this machine (see `engines`).
+        shard: (i, n): stage only the i-th of n parts of the scenes (1 to n) and join nothing. When all parts are done,
+            a run without a shard finds every scene staged and joins them.
         cache_dir: Where visibility is kept, or None.
         progress: Called with (how many more scenes are done, a note) as they finish.
 
@@ -63,88 +74,73 @@ def generate(
     """
     out, config = Path(out), config or GenerateConfig()
     cache_dir = None if cache_dir is None else Path(cache_dir)
-    jobs = list_jobs(sources, out, config, cache_dir)
+    selection = Selection(config.split)
+    jobs = list_jobs(sources, out, config, cache_dir, selection)
     settings = config.to_json(sources)
     claim_folder(out, settings)
-    todo = [job for job in jobs if not staging_path(out, job.scene_id).exists()]
-    num_reused = len(jobs) - len(todo)
+    mine = jobs if shard is None else shard_of(jobs, *shard)
+    todo = [job for job in mine if not staging_path(out, job.scene_id).exists()]
+    num_reused = len(mine) - len(todo)
     failures: dict[str, str] = {}
     if progress and num_reused:
         progress(num_reused, "finished earlier")
-    for job, problem in _run(todo, workers or os.cpu_count() or 1):
+    for job, problem in (engine or local_engine(workers or os.cpu_count() or 1))(todo):
         if problem:
             failures[job.scene_id] = problem
         if progress:
             progress(1, job.scene_id)
+    if shard is not None:
+        staged = sum(staging_path(out, job.scene_id).exists() for job in jobs)
+        return GenerateResult(None, num_reused, failures, len(jobs), staged)
     good = [job.scene_id for job in jobs if job.scene_id not in failures]
     if not good:
         first = next(iter(failures.values()))
         raise SceneError(f"none of {len(jobs)} scenes could be used; the first problem: {first}")
-    info = write_dataset(out, good, settings, [job.scene_id for job in jobs if job.scene_id in failures])
-    return GenerateResult(info, num_reused, failures)
+    failed = [job.scene_id for job in jobs if job.scene_id in failures]
+    info = write_dataset(out, good, settings, failed, selection.to_json())
+    return GenerateResult(info, num_reused, failures, len(jobs), len(good))
 
 
-def list_jobs(sources: Sequence[str], out: Path, config: GenerateConfig, cache_dir: Path | None) -> list[SceneJob]:
-    """One job for each scene, in order, up to `config.limit`."""
+def shard_of(jobs: Sequence[SceneJob], part: int, num_parts: int) -> list[SceneJob]:
+    """The part-th of num_parts shares of the jobs, counted from 1: every num_parts-th job."""
+    if not 1 <= part <= num_parts:
+        raise SourceError(f"shard {part}/{num_parts} does not exist; write 1/{max(num_parts, 1)} and so on")
+    return list(jobs[part - 1 :: num_parts])
+
+
+def list_jobs(
+    sources: Sequence[str],
+    out: Path,
+    config: GenerateConfig,
+    cache_dir: Path | None,
+    selection: Selection | None = None,
+) -> list[SceneJob]:
+    """One job for each scene of the split, in order, up to `config.limit`; `selection` notes what is left out."""
     jobs = []
-    for spec, scene_id, _ in iterate_scenes(sources):
+    selection = selection or Selection(config.split)
+    for spec, scene_id, source in iterate_scenes(sources):
         if config.limit is not None and len(jobs) >= config.limit:
             break
+        if not selection.keeps(source, scene_id):
+            continue
         jobs.append(SceneJob(spec, scene_id, out, config, cache_dir))
     if not jobs:
-        raise SceneError(f"no scenes in {', '.join(sources) or 'an empty list of sources'}")
+        why = selection.explain()
+        where = ", ".join(sources) or "an empty list of sources"
+        raise SceneError(f"no scenes left in {where}: {why}" if why else f"no scenes in {where}")
     return jobs
-
-
-def _run(jobs: Sequence[SceneJob], workers: int) -> Iterator[tuple[SceneJob, str | None]]:
-    """Stage the jobs; yields each with None, or with what is wrong with its scene. Output errors end the run."""
-    if workers == 1 or len(jobs) <= 1:
-        for job in jobs:
-            yield job, _try(job)
-        return
-    # Fresh interpreters: no state, locks or threads of this process leak into the workers.
-    context = multiprocessing.get_context("spawn")
-    queue = iter(jobs)
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
-        running: dict[Future[str | None], SceneJob] = {}
-        try:
-            # A short queue keeps memory flat however many scenes there are.
-            for job in queue:
-                running[pool.submit(_try, job)] = job
-                if len(running) >= 2 * workers:
-                    yield from _finished(running)
-            while running:
-                yield from _finished(running)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _finished(running: dict[Future[str | None], SceneJob]) -> Iterator[tuple[SceneJob, str | None]]:
-    done, _ = wait(running, return_when=FIRST_COMPLETED)
-    for future in done:
-        yield running.pop(future), future.result()
-
-
-def _try(job: SceneJob) -> str | None:
-    try:
-        stage_scene(job)
-    except OutputError:
-        raise  # no other scene could be written either
-    except SpacelandError as error:
-        return str(error)
-    return None
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run would make, from a sample of its scenes: rows by task and format, and bytes of rows and images."""
+    """What a run would make and cost, from a sample of its scenes: rows by task and format, bytes, processor time."""
 
     num_scenes: int
     num_sampled: int
     rows: dict[str, dict[str, float]]
     num_bytes: float
     num_images: float
+    core_hours: float
 
 
 def estimate(
@@ -156,6 +152,7 @@ def estimate(
     rows: dict[str, dict[str, float]] = {}
     num_bytes, num_images = 0.0, 0.0
     scale = len(jobs) / len(sampled)
+    started_s = time.process_time()
     for job in sampled:
         scene = open_source(job.spec).open(job.scene_id)
         made, _ = scene_rows(scene, job.spec, config, cache_dir)
@@ -168,4 +165,5 @@ def estimate(
         if used:
             one = next(frame for frame in scene.frames if frame.id in used)
             num_bytes += scale * len(used) * len(encode_jpeg(one.color()))
-    return Estimate(len(jobs), len(sampled), rows, num_bytes, num_images)
+    core_hours = scale * (time.process_time() - started_s) / 3600
+    return Estimate(len(jobs), len(sampled), rows, num_bytes, num_images, core_hours)

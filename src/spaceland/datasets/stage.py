@@ -23,6 +23,9 @@ from spaceland.scenes.scene import Frame, Scene
 from spaceland.scenes.sources import open_source
 from spaceland.visibility import scene_visibility
 
+MAX_EXAMPLES = 2
+"""Examples of a reason for rejection that a scene, and a dataset, keeps."""
+
 
 @dataclass(frozen=True)
 class SceneJob:
@@ -42,14 +45,18 @@ def staging_path(out: Path, scene_id: str) -> Path:
 def stage_scene(job: SceneJob) -> int:
     """Make one scene's images and staging file; the number of rows."""
     check_name(job.scene_id)
-    scene = open_source(job.spec).open(job.scene_id)
-    rows, head = scene_rows(scene, job.spec, job.config, job.cache_dir)
+    return write_staged(open_source(job.spec).open(job.scene_id), job.spec, job.out, job.config, job.cache_dir)
+
+
+def write_staged(scene: Scene, spec: str, out: Path, config: GenerateConfig, cache_dir: Path | None) -> int:
+    """Ask about a scene and write its part of the dataset; the number of rows."""
+    rows, head = scene_rows(scene, spec, config, cache_dir)
     used = {frame_id for row in rows for frame_id in row["facts"]["frames"]}
     for frame in scene.frames:
         if frame.id in used:
-            _write_image(job.out / image_path(scene.id, frame.id), frame)
+            _write_image(out / image_path(scene.id, frame.id), frame)
     lines = [json.dumps(head, ensure_ascii=False, allow_nan=False), *(dump_row(row) for row in rows)]
-    write_text(staging_path(job.out, scene.id), "".join(line + "\n" for line in lines))
+    write_text(staging_path(out, scene.id), "".join(line + "\n" for line in lines))
     return len(rows)
 
 
@@ -80,13 +87,30 @@ def scene_rows(
     rejections = dict(asked.rejections)
     if broken:
         rejections["check"] = dict(sorted(broken.items()))
-    return rows, _describe(scene, spec, len(rows), rejections)
+    used = {frame_id for row in rows for frame_id in row["facts"]["frames"]}
+    examples = {
+        task: {reason: _choose_examples(found, used) for reason, found in reasons.items()}
+        for task, reasons in asked.rejection_examples.items()
+        if reasons
+    }
+    return rows, {
+        **_describe(scene, spec, len(rows)),
+        "rejections": rejections,
+        "rejection_examples": examples,
+    }
 
 
-def _describe(scene: Scene, spec: str, num_rows: int, rejections: dict[str, dict[str, int]]) -> dict[str, Any]:
+def _choose_examples(found: list[dict[str, Any]], used: set[str]) -> list[dict[str, Any]]:
+    """The examples of a reason that the dataset keeps; first those whose frames it holds as pictures anyway."""
+    told = [{**e, "pictured": bool(e["frames"]) and used.issuperset(e["frames"])} for e in found]
+    return sorted(told, key=lambda example: not example["pictured"])[:MAX_EXAMPLES]
+
+
+def _describe(scene: Scene, spec: str, num_rows: int) -> dict[str, Any]:
     room = scene.room
     return {
         "scene": scene.id,
+        "room_id": scene.room_id,
         "source": portable_spec(spec),
         "rows": num_rows,
         "frames": len(scene.frames),
@@ -103,7 +127,6 @@ def _describe(scene: Scene, spec: str, num_rows: int, rejections: dict[str, dict
         "geometry": scene.geometry,
         "provenance": dict(scene.provenance),
         "skipped": dict(scene.skipped),
-        "rejections": rejections,
     }
 
 

@@ -5,20 +5,29 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from spaceland.datasets.rows import COLUMNS
-from spaceland.datasets.stage import staging_path
+from spaceland.datasets.stage import MAX_EXAMPLES, staging_path
 from spaceland.files import atomic_path, write_json
 from spaceland.version import __version__
 
 _GROUP = 5000  # rows held in memory, and in one Parquet row group
 
 
-def write_dataset(out: Path, scene_ids: Sequence[str], config: dict[str, Any], failed: Sequence[str]) -> dict[str, Any]:
-    """Write the three files from finished staging files; returns what is in `info.json`."""
+def write_dataset(
+    out: Path,
+    scene_ids: Sequence[str],
+    config: dict[str, Any],
+    failed: Sequence[str],
+    selection: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Write the three files from finished staging files; returns what is in `info.json`.
+
+    `selection` says which scenes were left out on purpose and why (see `splits`).
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -28,6 +37,7 @@ def write_dataset(out: Path, scene_ids: Sequence[str], config: dict[str, Any], f
     counts: dict[str, Counter[str]] = {}
     letters: Counter[str] = Counter()
     rejections: dict[str, Counter[str]] = {}
+    examples: dict[str, dict[str, list[dict[str, Any]]]] = {}
     scenes: dict[str, Any] = {}
     digest = hashlib.sha256()
     waiting: list[dict[str, Any]] = []
@@ -41,6 +51,7 @@ def write_dataset(out: Path, scene_ids: Sequence[str], config: dict[str, Any], f
             with staging_path(out, scene_id).open(encoding="utf-8") as lines:
                 head = json.loads(next(lines))
                 scenes[head.pop("scene")] = head
+                _add_examples(examples, scene_id, head.pop("rejection_examples", {}))
                 for task, reasons in head.pop("rejections").items():
                     rejections.setdefault(task, Counter()).update(reasons)
                 for line in lines:
@@ -64,13 +75,31 @@ def write_dataset(out: Path, scene_ids: Sequence[str], config: dict[str, Any], f
         "tasks": {task: dict(sorted(formats.items())) for task, formats in counts.items()},
         "letters": dict(sorted(letters.items())),
         "rejections": {task: dict(c.most_common()) for task, c in rejections.items()},
+        "rejection_examples": {
+            task: {reason: found[:MAX_EXAMPLES] for reason, found in sorted(reasons.items())}
+            for task, reasons in examples.items()
+        },
         "failed_scenes": list(failed),
+        "selection": dict(selection or {}),
         "columns": COLUMNS,
         "config": config,
         "scenes": scenes,
     }
     write_json(out / "info.json", info)
     return info
+
+
+def _add_examples(
+    examples: dict[str, dict[str, list[dict[str, Any]]]], scene_id: str, found: dict[str, dict[str, list[Any]]]
+) -> None:
+    """Add a scene's examples of rejections; those with pictures come before those without."""
+    for task, reasons in found.items():
+        for reason, entries in reasons.items():
+            kept = examples.setdefault(task, {}).setdefault(reason, [])
+            if sum(example["pictured"] for example in kept) < MAX_EXAMPLES:
+                kept += [{"scene": scene_id, **example} for example in entries]
+                kept.sort(key=lambda example: not example["pictured"])
+                del kept[MAX_EXAMPLES:]
 
 
 def _parquet_row(row: dict[str, Any]) -> dict[str, Any]:

@@ -120,7 +120,99 @@ class MotionAnswer:
         return ",".join(f"{key}:{size}" for key, size in self.parts)
 
 
-Answer = NumberAnswer | CountAnswer | RelationAnswer | BoxAnswer | MotionAnswer
+@dataclass(frozen=True)
+class PlaceAnswer:
+    """A place in an image (0 to 1000 across and down) and its depth in metres.
+
+    >>> PlaceAnswer(412, 530, 2.31).text
+    '(412,530),2.3'
+    """
+
+    kind: ClassVar[str] = "place"
+    x: int
+    y: int
+    depth_m: float
+    decimals: int = 1
+
+    @property
+    def value(self) -> list[float]:
+        return [self.x, self.y, self.depth_m]
+
+    @property
+    def text(self) -> str:
+        return f"({self.x},{self.y}),{self.depth_m:.{self.decimals}f}"
+
+
+@dataclass(frozen=True)
+class FramesAnswer:
+    """Frames of a video, counted from 1.
+
+    >>> FramesAnswer((3, 4)).text
+    'Frame-3, Frame-4'
+    """
+
+    kind: ClassVar[str] = "frames"
+    value: tuple[int, ...]
+
+    @property
+    def text(self) -> str:
+        return ", ".join(f"Frame-{number}" for number in self.value)
+
+
+@dataclass(frozen=True)
+class OrderAnswer:
+    """Labels in the order in which they appear."""
+
+    kind: ClassVar[str] = "order"
+    value: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return ", ".join(self.value)
+
+
+@dataclass(frozen=True)
+class MapAnswer:
+    """Places on a map, in metres to the right and ahead: x0, y0, x1, y1, ...
+
+    >>> MapAnswer((-0.31, 1.4, 0.04, 2.0)).text
+    'Object0 :(-0.3,1.4). Object1 :(0.0,2.0).'
+    """
+
+    kind: ClassVar[str] = "map"
+    value: tuple[float, ...]
+    decimals: int = 1
+
+    @property
+    def text(self) -> str:
+        said = [f"{round(v, self.decimals) + 0.0:.{self.decimals}f}" for v in self.value]
+        return " ".join(f"Object{k} :({x},{y})." for k, (x, y) in enumerate(zip(said[::2], said[1::2], strict=True)))
+
+
+@dataclass(frozen=True)
+class RouteAnswer:
+    """A walk in steps such as "turn left", "walk 2.1 m", "pass the lamp 0.8 m to the right", "stop 1.0 m from ..."."""
+
+    kind: ClassVar[str] = "route"
+    value: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return ", ".join(self.value)
+
+
+Answer = (
+    NumberAnswer
+    | CountAnswer
+    | RelationAnswer
+    | BoxAnswer
+    | MotionAnswer
+    | PlaceAnswer
+    | FramesAnswer
+    | OrderAnswer
+    | MapAnswer
+    | RouteAnswer
+)
 
 
 def value_to_json(answer: Answer) -> Any:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -48,10 +47,14 @@ class Question:
 
 @dataclass(frozen=True)
 class Asked:
-    """Questions of a scene, and what was rejected: {task or "views": {reason: count}}."""
+    """Questions of a scene, and what was rejected: {task or "views": {reason: count}}.
+
+    `rejection_examples` has the same keys and the first candidates of each reason (see `Rejected.to_json`).
+    """
 
     questions: tuple[Question, ...]
     rejections: dict[str, dict[str, int]]
+    rejection_examples: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
 
 
 def ask(
@@ -82,12 +85,15 @@ def ask(
     views = SceneViews(scene, visibility or scene_visibility(scene), policy or AmbiguityPolicy())
     questions: list[Question] = []
     rejections: dict[str, dict[str, int]] = {}
+    examples: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for name in names:
         context = TaskContext(views, conventions)
         questions.extend(_ask_task(context, TASKS[name], per_scene, seed))
         rejections[name] = dict(sorted(context.rejections.items()))
+        examples[name] = dict(context.rejected.to_json(scene, views.visibility))
     rejections["views"] = dict(sorted(views.rejections.items()))
-    return Asked(tuple(questions), rejections)
+    examples["views"] = dict(views.rejected.to_json(scene, views.visibility))
+    return Asked(tuple(questions), rejections, examples)
 
 
 def check_tasks(tasks: Sequence[str] | None) -> list[str]:
@@ -101,7 +107,6 @@ def check_tasks(tasks: Sequence[str] | None) -> list[str]:
 def _ask_task(context: TaskContext, task: Task, per_scene: int, seed: int) -> list[Question]:
     rng = Random(f"{seed}:{context.scene.id}:{task.name}")
     letters, verdicts = Deck(4, rng), Deck(2, rng)
-    same_objects: Counter[frozenset[int]] = Counter()
     questions: list[Question] = []
     taken: set[str] = set()
     num_facts = 0
@@ -109,23 +114,23 @@ def _ask_task(context: TaskContext, task: Task, per_scene: int, seed: int) -> li
         return []
     for fact in task.propose(context, rng):
         things = frozenset(fact.objects.values())
-        if things and same_objects[things] >= context.policy.max_same_objects:
-            context.reject("same objects asked about before")
+        if context.asked_enough(things):
+            context.reject("same objects asked about before", fact.frames, tuple(fact.objects.values()))
             continue
         rows = []
         for format in task.formats:
             phrased = phrase(fact, format, task.wording, rng, letters, verdicts)
             if phrased is None:
-                context.reject(f"no good wrong options ({format})")
+                context.reject(f"no good wrong options ({format})", fact.frames, tuple(fact.objects.values()))
                 continue
             row = _question(context, fact, format, phrased, seed)
             if row.id in taken:
-                context.reject("duplicate")
+                context.reject("duplicate", fact.frames, tuple(fact.objects.values()))
                 continue
             taken.add(row.id)
             rows.append(row)
         if rows:
-            same_objects[things] += 1
+            context.count_asked(things)
             questions.extend(rows)
             num_facts += 1
         if num_facts == per_scene:

@@ -67,18 +67,18 @@ def _of_pair(context: TaskContext, first: Frame, second: Frame) -> Fact | None:
     policy = context.policy
     angles = [heading_elevation_roll(frame.T_world_cam) for frame in (first, second)]
     if max(abs(elevation) for _, elevation, _ in angles) > policy.max_elevation_deg:
-        context.reject("too steep for a heading")
+        context.reject("too steep for a heading", (first.id, second.id))
         return None
     if abs((angles[1][2] - angles[0][2] + 180) % 360 - 180) > policy.max_roll_deg:
-        context.reject("views differ in roll")
+        context.reject("views differ in roll", (first.id, second.id))
         return None
     conventions = context.conventions
     answer = camera_motion(first.T_world_cam, second.T_world_cam, conventions.decimals, conventions.angle_step_deg)
     if abs(answer.rotate_right_deg) > 175:
-        context.reject("half a turn, left or right unclear")
+        context.reject("half a turn, left or right unclear", (first.id, second.id), value=answer.rotate_right_deg)
         return None
     if all(float(size) == 0 for _, size in answer.parts):
-        context.reject("viewpoints almost the same")
+        context.reject("viewpoints almost the same", (first.id, second.id))
         return None
     return Fact(
         task="view_change_infer",

@@ -30,13 +30,13 @@ def propose_count(context: TaskContext, rng: Random) -> Iterator[Fact]:
     for label in shuffled(sorted(context.scene.label_counts), rng):
         things = [thing for thing in context.scene.objects if thing.label == label]
         if context.views.is_excluded(things[0]):
-            context.reject("excluded label")
+            context.reject("excluded label", objects=[thing.id for thing in things])
             continue
         if is_plural(label):
-            context.reject("label names several things")
+            context.reject("label names several things", objects=[thing.id for thing in things])
             continue
         if not policy.min_count <= len(things) <= policy.max_count:
-            context.reject("count outside the limits")
+            context.reject("count outside the limits", objects=[thing.id for thing in things], value=len(things))
             continue
         evidence = {}
         for thing in things:
@@ -50,7 +50,8 @@ def propose_count(context: TaskContext, rng: Random) -> Iterator[Fact]:
                 )
                 evidence[str(thing.id)] = [best.frame_id, x, y]
         if len(evidence) < len(things):
-            context.reject("one of them is never clearly seen")
+            unseen = [thing.id for thing in things if str(thing.id) not in evidence]
+            context.reject("one of them is never clearly seen", objects=unseen)
             continue
         yield Fact(
             task="obj_count",

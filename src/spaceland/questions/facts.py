@@ -8,7 +8,7 @@ allows, and a place to count what was rejected and why.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from random import Random
@@ -21,14 +21,26 @@ from spaceland.questions.answers import Answer
 from spaceland.questions.conventions import Conventions
 from spaceland.questions.marks import Mark
 from spaceland.questions.policy import AmbiguityPolicy
-from spaceland.questions.video import uniform_frames
+from spaceland.questions.rejections import Rejected, Rejections
+from spaceland.questions.video import coverage_frames, uniform_frames
 from spaceland.scenes.scene import Frame, Scene, SceneObject
 from spaceland.visibility.types import ObjectView, SceneVisibility
 
 if TYPE_CHECKING:
+    from spaceland.questions.setups import Setup
     from spaceland.questions.viewsets import Links
 
 T = TypeVar("T")
+# Which number of a view a rule looks at.
+_MEASURES = {
+    "too small in the image": "visible_px",
+    "hidden by something": "occluded",
+    "picture and scan differ there": "contradicted",
+    "cut off by the image border": "truncated",
+    "too little of it visible": "visible_fraction",
+    "too thin for a mark": "anchor_clearance_px",
+    "too near or too far": "center_depth_m",
+}
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
@@ -82,11 +94,17 @@ class SceneViews:
 
     def __init__(self, scene: Scene, visibility: SceneVisibility, policy: AmbiguityPolicy) -> None:
         self.scene, self.visibility, self.policy = scene, visibility, policy
-        self.rejections: Counter[str] = Counter()
+        self.rejected = Rejections()
         self._askable: dict[str, list[ObjectView]] = {}
         self._best: dict[tuple[str, ...], dict[int, ObjectView]] = {}
+        self._coverage: dict[int, tuple[Frame, ...]] = {}
         self._links: Links | None = None
         self._excluded = frozenset(policy.excluded_labels)
+
+    @property
+    def rejections(self) -> Counter[str]:
+        """How many single views were turned down, by reason."""
+        return self.rejected.counts
 
     @cached_property
     def frame_index(self) -> dict[str, int]:
@@ -103,7 +121,9 @@ class SceneViews:
             for view in self.visibility.in_frame(frame_id):
                 reason = self._view_problem(self.scene.frames_by_id[frame_id], view)
                 if reason:
-                    self.rejections[reason] += 1
+                    measured = _MEASURES.get(reason)
+                    value = None if measured is None else getattr(view, measured)
+                    self.rejected.add(reason, (frame_id,), (view.object_id,), value)
                 else:
                     good.append(view)
             self._askable[frame_id] = good
@@ -139,6 +159,12 @@ class SceneViews:
                         best[view.object_id] = view
             self._best[frame_ids] = dict(sorted(best.items()))
         return self._best[frame_ids]
+
+    def coverage_frames(self, count: int) -> tuple[Frame, ...]:
+        """The frames that see as much as possible; the same for every task."""
+        if count not in self._coverage:
+            self._coverage[count] = coverage_frames(self.scene.frames, self.visibility.overlap, count)
+        return self._coverage[count]
 
     def links(self, context: TaskContext) -> Links:
         """Which frames go together; the same for every task."""
@@ -177,11 +203,47 @@ class TaskContext:
     def __init__(self, views: SceneViews, conventions: Conventions | None = None) -> None:
         self.views, self.scene, self.policy = views, views.scene, views.policy
         self.conventions = conventions or Conventions()
-        self.rejections: Counter[str] = Counter()
+        self.rejected = Rejections()
+        self._num_asked: Counter[frozenset[int]] = Counter()
+        self.looking_at: Setup | None = None
+        """The candidate that is being judged, the example of what `reject` turns down."""
 
-    def reject(self, reason: str) -> None:
-        """Count a candidate that the policy turned down."""
-        self.rejections[reason] += 1
+    @property
+    def rejections(self) -> Counter[str]:
+        """How many candidates were turned down, by reason."""
+        return self.rejected.counts
+
+    def reject(
+        self, reason: str, frames: Sequence[str] = (), objects: Sequence[int] = (), value: float | None = None
+    ) -> None:
+        """Count a candidate that the policy turned down; the first few of a reason are kept as examples.
+
+        Args:
+            reason: The rule, in a few words.
+            frames: Ids of its frames; by default those of the setup that is being judged.
+            objects: Ids of its objects; by default those that the setup points at.
+            value: The number that broke the rule, in the rule's unit.
+        """
+        # Called millions of times: all but the first few calls of a reason end here.
+        if not self.rejected.is_new(reason):
+            return
+        if frames or objects:
+            example = Rejected(tuple(frames), tuple(objects), (-1,) * len(objects), value)
+        elif self.looking_at is not None:
+            shown, picks = self.looking_at.frames, self.looking_at.picks
+            ids, images = tuple(pick.object_id for pick in picks), tuple(pick.image for pick in picks)
+            example = Rejected(tuple(frame.id for frame in shown), ids, images, value)
+        else:
+            return
+        self.rejected.keep(reason, example)
+
+    def asked_enough(self, things: frozenset[int]) -> bool:
+        """Whether this task has asked about exactly these objects as often as the policy allows."""
+        return bool(things) and self._num_asked[things] >= self.policy.max_same_objects
+
+    def count_asked(self, things: frozenset[int]) -> None:
+        """Note that a question about exactly these objects was taken."""
+        self._num_asked[things] += 1
 
     def thing(self, object_id: int) -> SceneObject:
         return self.scene.objects_by_id[object_id]
@@ -198,6 +260,8 @@ class TaskContext:
         if len(self.scene.frames) < count:
             self.reject(f"fewer than {count} frames")
             return None
+        if self.conventions.video_frames == "coverage":
+            return self.views.coverage_frames(count)
         return uniform_frames(self.scene.frames, count)
 
     def center_cam(self, frame: Frame, object_id: int) -> np.ndarray:

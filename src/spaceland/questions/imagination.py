@@ -105,6 +105,7 @@ def solve_imagination_oc(context: TaskContext, setup: Setup) -> Solved | None:
             "plane": [policy.imagined_threshold_m, policy.imagined_margin_m],
             "height": [policy.height_threshold_m, policy.height_margin_m],
             "before_side": [policy.side_threshold_m, policy.side_margin_m],
+            "min_axis_angle_deg": policy.min_axis_angle_deg,
             "height_axis": "world up",
         },
     )
@@ -164,6 +165,7 @@ def solve_imagination_oo(context: TaskContext, setup: Setup) -> Solved | None:
             "height": [policy.height_threshold_m, policy.height_margin_m],
             "range": [policy.range_threshold_m, policy.range_margin_m],
             "before_side": [policy.side_threshold_m, policy.side_margin_m],
+            "min_bearing_gap_deg": policy.min_bearing_gap_deg,
             "height_axis": "world up",
         },
     )

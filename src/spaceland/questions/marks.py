@@ -8,7 +8,7 @@ names is the key of `COLORS`, and drawing looks it up there: they cannot differ.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -49,7 +49,14 @@ class Mark:
         return f"{self.color} {'point' if self.shape == 'point' else 'box'}"
 
     def to_json(self) -> dict[str, Any]:
-        return {**asdict(self), "xy": list(self.xy)}
+        return {
+            "color": self.color,
+            "shape": self.shape,
+            "object_id": self.object_id,
+            "image_index": self.image_index,
+            "xy": list(self.xy),
+            "size": self.size,
+        }
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Mark:
@@ -69,7 +76,7 @@ def to_thousand(value_px: float, size_px: int) -> int:
     >>> to_thousand(320.0, 640), to_thousand(1.6, 640), 1000 - to_thousand(640 - 1.6, 640)
     (500, 2, 2)
     """
-    return int(np.clip(np.rint(round(1000 * value_px / size_px, 6)), 0, 1000))
+    return min(max(round(round(1000 * value_px / size_px, 6)), 0), 1000)
 
 
 def box_to_thousand(box_px: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:

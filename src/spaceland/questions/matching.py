@@ -34,18 +34,21 @@ def propose_matching(context: TaskContext, rng: Random) -> Iterator[Fact]:
 def _in_pair(context: TaskContext, first: Frame, second: Frame, rng: Random) -> Iterator[Fact]:
     policy = context.policy
     for source in shuffled(context.views.askable(first.id), rng):
+        if context.asked_enough(frozenset((source.object_id,))):
+            context.reject("same objects asked about before", (first.id, second.id), (source.object_id,))
+            continue
         target = context.views.askable_view(second.id, source.object_id)
         label = context.label(source.object_id)
         if target is None:
-            context.reject("not clearly visible in the second view")
+            context.reject("not clearly visible in the second view", (first.id, second.id), (source.object_id,))
             continue
         if target.truncated > policy.max_target_truncated or target.occluded > policy.max_target_occluded:
-            context.reject("not whole in the second view")
+            context.reject("not whole in the second view", (first.id, second.id), (source.object_id,))
             continue
-        everything = context.views.visibility.in_frame(second.id)
-        others = [view for view in everything if view.object_id != source.object_id]
+        others = [view for view in context.views.visibility.in_frame(second.id) if view.object_id != source.object_id]
         if policy.unique_target_label and any(context.label(view.object_id) == label for view in others):
-            context.reject("another object of that label in the second view")
+            twins = (source.object_id, *(view.object_id for view in others if context.label(view.object_id) == label))
+            context.reject("another object of that label in the second view", (first.id, second.id), twins)
             continue
         camera = second.camera
         yield Fact(

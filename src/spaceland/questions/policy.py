@@ -8,7 +8,13 @@ under it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from spaceland.errors import SourceError
 
 STRUCTURE_LABELS = (
     "wall", "floor", "ceiling", "ceil", "door", "doorframe", "door frame", "window", "remove", "split", "object",
@@ -81,14 +87,76 @@ class AmbiguityPolicy:
     unique_target_label: bool = True
     """No second object of the same label in the view in which one is searched."""
 
+    # The second camera in the first image.
+    min_camera_depth_m: float = 0.5
+    """A camera that is nearer than this is not asked for."""
+    camera_border_share: float = 0.02
+    """Its projection must be this far inside the image border, as a share of the image width."""
+    camera_clearance_m: float = 0.1
+    """The surface behind it must be this much deeper; else it may be hidden."""
+
     # Video.
     num_video_frames: int = 32
     min_count: int = 1
     max_count: int = 20
 
+    # In which frames something is seen. Between seen and unseen nobody is asked.
+    seen_fraction: float = 0.25
+    """Visible share of the whole projection from which on an object of `min_area_share` counts as seen."""
+    seen_large_share: float = 0.04
+    """Visible area that is large enough whatever its share of the whole, as a share of the image."""
+    unseen_area_share: float = 0.0003
+    """Visible area below which an object counts as not seen, as a share of the image."""
+    min_seen_frames: int = 2
+    min_unseen_frames: int = 2
+    min_appearance_gap: int = 2
+    """Frames between the first appearances of two kinds of things."""
+
+    # Walked paths.
+    path_straight_m: float = 0.25
+    """A straight leg may stray this far from its line; the path must look the same with a third less and more."""
+    min_leg_m: float = 0.8
+    min_path_m: float = 1.5
+    max_path_turns: int = 5
+    turn_threshold_deg: float = 40.0
+    half_turn_threshold_deg: float = 140.0
+    turn_margin_deg: float = 10.0
+    """Bends this near to a threshold are neither straight on nor a turn, or neither a turn nor a half turn."""
+    max_passed_m: float = 2.0
+    """Distance from the path to a thing that is passed, or from its end to the thing at which it ends."""
+    min_passed_m: float = 0.4
+    min_nearest_gap_m: float = 0.3
+    """The thing at which a path ends is nearer than any other by this much."""
+
     # Variety.
     max_same_objects: int = 2
     """How often one task may ask about the same set of objects in a scene."""
+
+
+def policy_with(changes: Mapping[str, Any]) -> AmbiguityPolicy:
+    """The default policy with some limits changed, as read from a JSON file.
+
+    Raises:
+        SourceError: a limit that does not exist, or a value of another type.
+    """
+    known = {field.name: getattr(AmbiguityPolicy(), field.name) for field in fields(AmbiguityPolicy)}
+    values: dict[str, Any] = {}
+    for name, value in changes.items():
+        if name not in known:
+            close = difflib.get_close_matches(name, known, 1)
+            raise SourceError(f"policy has no limit '{name}'" + (f"; did you mean {close[0]}?" if close else ""))
+        default = known[name]
+        if isinstance(default, bool):
+            good = isinstance(value, bool)
+        elif isinstance(default, tuple):
+            good = isinstance(value, list) and all(isinstance(label, str) for label in value)
+        else:
+            good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            good = good and (isinstance(value, int) or not isinstance(default, int))
+        if not good:
+            raise SourceError(f"policy limit {name} is {value!r}; expected something like {default!r}")
+        values[name] = tuple(value) if isinstance(default, tuple) else type(default)(value)
+    return AmbiguityPolicy(**values)
 
 
 def side_of_threshold(value: float, threshold: float, margin: float) -> int | None:

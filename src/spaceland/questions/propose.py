@@ -52,12 +52,18 @@ def proposer(
     def propose(context: TaskContext, rng: Random) -> Iterator[Fact]:
         seen: set[tuple[object, ...]] = set()
         for setup in setups(context, rng, len(roles)):
+            ids = tuple(pick.object_id for pick in setup.picks)
+            if context.asked_enough(frozenset(ids)):
+                context.reject("same objects asked about before", tuple(frame.id for frame in setup.frames), ids)
+                continue
             if not ordered:
                 key = (setup.frames[0].id, setup.frames[-1].id, frozenset(pick.object_id for pick in setup.picks))
                 if key in seen:
                     continue
                 seen.add(key)
+            context.looking_at = setup
             solved = solve(context, setup)
+            context.looking_at = None
             if solved is not None:
                 yield fact_of(context, task, setup, roles, shape, solved)
 

@@ -82,6 +82,7 @@ def compare(context: TaskContext, observer: Frame, asked: int, other: int) -> So
             "side": [policy.side_threshold_m, policy.side_margin_m],
             "height": [policy.height_threshold_m, policy.height_margin_m],
             "range": [policy.range_threshold_m, policy.range_margin_m],
+            "min_bearing_gap_deg": policy.min_bearing_gap_deg,
             "height_axis": "world up",
         },
     )
@@ -120,6 +121,7 @@ def solve_relation_oc(context: TaskContext, setup: Setup) -> Solved | None:
             "side": [policy.side_threshold_m, policy.side_margin_m],
             "height": [policy.height_threshold_m, policy.height_margin_m],
             "ahead": [policy.side_threshold_m, policy.side_margin_m],
+            "min_axis_angle_deg": policy.min_axis_angle_deg,
             "height_axis": "world up",
         },
     )

@@ -84,7 +84,7 @@ def single_views(context: TaskContext, rng: Random, count: int) -> Iterator[Setu
     def in_frame(frame: Frame) -> Iterator[Setup]:
         views = context.views.askable(frame.id)
         if len(views) < count:
-            context.reject(f"fewer than {_NUMBER[count]} clear objects in the view")
+            context.reject(f"fewer than {_NUMBER[count]} clear objects in the view", (frame.id,), value=len(views))
         for chosen in arrangements(views, count, rng):
             yield Setup((frame,), tuple(Pick(view, 0) for view in chosen))
 
@@ -113,7 +113,7 @@ def multi_views(context: TaskContext, rng: Random, count: int, *, observer: bool
         needed = [k for k in range(len(frames)) if k not in joints and not (k == 0 and observer)]
         candidates = [pick for picks in only_here for pick in picks]
         if len(needed) > count or any(not only_here[k] for k in needed) or len(candidates) < count:
-            context.reject("an image would not be needed")
+            context.reject("an image would not be needed", [frame.id for frame in frames])
             return
         found = 0
         for chosen in arrangements(candidates, count, rng):
@@ -146,7 +146,9 @@ def unmarked_videos(context: TaskContext, rng: Random, count: int) -> Iterator[S
         if all(context.scene.label_counts[context.label(pick.object_id)] == 1 for pick in setup.picks):
             yield setup
         else:
+            context.looking_at = setup
             context.reject("label is not unique")
+            context.looking_at = None
 
 
 def round_robin_lazily(iterators: Iterator[Iterator[T]], width: int = 24) -> Iterator[T]:

@@ -8,10 +8,15 @@ from random import Random
 
 from spaceland.questions import depth, distance, imagination, relation
 from spaceland.questions import imagination_words as imagined
+from spaceland.questions.bird_map import BIRD_MAP, propose_map
 from spaceland.questions.camera import VIEW_CHANGE, propose_view_change
+from spaceland.questions.camera_pose import CAMERA_POSE, propose_camera_pose
 from spaceland.questions.counting import COUNT, propose_count
 from spaceland.questions.facts import Fact, TaskContext
+from spaceland.questions.frames_seen import FRAMES_SEEN, propose_frames_seen
 from spaceland.questions.matching import MATCHING, propose_matching
+from spaceland.questions.navigation import NAVIGATION, propose_navigation
+from spaceland.questions.order import ORDER, propose_order
 from spaceland.questions.phrasing import Wording
 from spaceland.questions.room import ROOM_SIZE, propose_room_size
 
@@ -46,6 +51,8 @@ _MULTI_VIEW = (
     Task("distance_prediction_oo_mv", distance.propose_distance_oo_mv, distance.DISTANCE_OO, _FST),
     Task("position_matching", propose_matching, MATCHING, _FST),
     Task("view_change_infer", propose_view_change, VIEW_CHANGE, _FT),
+    Task("camera_motion_infer", propose_camera_pose, CAMERA_POSE, _FST),
+    Task("spatial_imagination_map_mv", propose_map, BIRD_MAP, ("sentence",)),
     Task("obj_spatial_relation_oc_mv", relation.propose_relation_oc_mv, relation.RELATION_OC, _ST),
     Task(
         "obj_spatial_relation_oo_mv",
@@ -82,6 +89,9 @@ _VIDEO = (
         imagined.IMAGINATION_OO_VIDEO,
         ("sentence",),
     ),
+    Task("obj_frame_locate", propose_frames_seen, FRAMES_SEEN, ("sentence",)),
+    Task("appearance_order", propose_order, ORDER, _FT),
+    Task("nav_video", propose_navigation, NAVIGATION, ("sentence",)),
     Task("obj_count", propose_count, COUNT, _FT),
     Task("room_size", propose_room_size, ROOM_SIZE, _FST),
 )

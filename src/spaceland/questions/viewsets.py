@@ -62,7 +62,7 @@ def view_pairs(context: TaskContext, rng: Random) -> Iterator[tuple[Frame, Frame
         if links.linked[first, second]:
             yield links.frames[first], links.frames[second]
         else:
-            context.reject(links.problem(first, second, context))
+            context.reject(links.problem(first, second, context), (links.frames[first].id, links.frames[second].id))
 
 
 def view_sets(context: TaskContext, rng: Random) -> Iterator[tuple[tuple[Frame, ...], frozenset[int]]]:
@@ -76,11 +76,11 @@ def view_sets(context: TaskContext, rng: Random) -> Iterator[tuple[tuple[Frame, 
             if links.linked[first, second]:
                 yield (links.frames[first], links.frames[second]), frozenset()
             else:
-                context.reject(links.problem(first, second, context))
+                context.reject(links.problem(first, second, context), (links.frames[first].id, links.frames[second].id))
             continue
         chosen = _triple(links, first, rng)
         if chosen is None:
-            context.reject("no third view that fits")
+            context.reject("no third view that fits", (links.frames[first].id,))
         elif chosen not in seen:
             seen.add(chosen)
             yield tuple(links.frames[k] for k in chosen), _joints(links, chosen, context.policy.min_overlap)

@@ -74,6 +74,10 @@ class ArkitScenesSource:
             raise SourceError(f"arkitscenes: no video '{scene_id}'; there are {', '.join(list(self.folders)[:8])}")
         return read_video(self.folders[scene_id], self)
 
+    def room_of(self, scene_id: str) -> str:
+        """The visit of a video, without opening it; the video itself where no CSV tells."""
+        return _visit(self.folders[scene_id], scene_id) or scene_id
+
 
 def recognise(path: Path) -> bool:
     """Whether `path` is a video folder or holds some."""
@@ -161,12 +165,22 @@ def _visit(path: Path, video: str) -> str | None:
     """The visit that a video belongs to, from a CSV of the dataset up to three folders above."""
     for table in (folder / name for folder in path.resolve().parents[:3] for name in _TABLES):
         if table.is_file():
-            with table.open(newline="", errors="replace") as stream:
-                for row in csv.DictReader(stream):
-                    visit = (row.get("visit_id") or "").strip()
-                    if (row.get("video_id") or "").strip() == video and visit.lower() not in ("", "nan", "na"):
-                        return visit.removesuffix(".0")
+            visit = _visits(table, table.stat().st_mtime_ns).get(video)
+            if visit is not None:
+                return visit
     return None
+
+
+@lru_cache(maxsize=8)
+def _visits(table: Path, _mtime_ns: int) -> dict[str, str]:
+    """Visits by video; a table has thousands of lines and is asked once for each video."""
+    visits: dict[str, str] = {}
+    with table.open(newline="", errors="replace") as stream:
+        for row in csv.DictReader(stream):
+            visit = (row.get("visit_id") or "").strip()
+            if visit.lower() not in ("", "nan", "na"):
+                visits.setdefault((row.get("video_id") or "").strip(), visit.removesuffix(".0"))
+    return visits
 
 
 def _frames(path: Path, video: str, source: ArkitScenesSource, skipped: Counter[str]) -> list[Frame]:

@@ -75,6 +75,10 @@ class ThreeRScanSource:
             raise SourceError(f"3rscan: no scan '{scene_id}'; there are {', '.join(list(self.folders)[:8])}")
         return read_scan(self.folders[scene_id], self)
 
+    def room_of(self, scene_id: str) -> str:
+        """The reference scan of a scan's room, without opening it; the scan itself where 3RScan.json does not tell."""
+        return self.rooms.get(scene_id, (scene_id, None))[0]
+
 
 def recognise(path: Path) -> bool:
     """Whether `path` is a scan or holds some."""

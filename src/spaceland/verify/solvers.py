@@ -70,9 +70,15 @@ def relation_numbers(frame: Frame, asked: Vector, other: Vector) -> dict[str, fl
 
 
 def relation_words(
-    numbers: dict[str, float], side: Sequence[float], height: Sequence[float], reach: Sequence[float]
+    numbers: dict[str, float],
+    side: Sequence[float],
+    height: Sequence[float],
+    reach: Sequence[float],
+    bearing_gap_deg: float,
 ) -> tuple[str, str, str]:
     """Slots left/right, above/below, closer/farther, each limit as (threshold, margin).
+
+    In the picture the two must differ by `bearing_gap_deg` if and only if they do in the room.
 
     Raises:
         Wrong: a slot is unclear, or the picture contradicts it.
@@ -80,7 +86,8 @@ def relation_words(
     sideways = clear_sign(numbers["right_m"], side[0], side[1], "left/right")
     upwards = clear_sign(numbers["above_m"], height[0], height[1], "above/below")
     nearer = clear_sign(numbers["closer_m"], reach[0], reach[1], "closer/farther")
-    if sideways * numbers["bearing_gap_deg"] < 0:
+    gap = numbers["bearing_gap_deg"]
+    if (sideways * gap < bearing_gap_deg - EPSILON) if sideways else (abs(gap) > bearing_gap_deg + EPSILON):
         raise Wrong("left/right in the room contradicts the picture")
     if nearer * numbers["less_deep_m"] < 0:
         raise Wrong("closer/farther contradicts the depths")
@@ -160,6 +167,18 @@ def words_for_observer(
     onward = clear_sign(numbers["ahead_m"], ahead[0], ahead[1], "front/behind the observer")
     words = pick(sideways, "left", "right"), pick(upwards, "below", "above"), pick(onward, "behind", "front")
     return words, numbers
+
+
+def check_diagonal(sideways_m: float, onward_m: float, words: Sequence[str], least_deg: float) -> None:
+    """Raise `Wrong` when a direction that is named is too near to being straight ahead, or sideways.
+
+    `words` are the slots left/right, above/below, behind/front.
+    """
+    off_axis = math.degrees(math.atan2(abs(sideways_m), abs(onward_m)))
+    if words[0] and off_axis < least_deg - EPSILON:
+        raise Wrong(f"left/right is only {off_axis:.1f} degrees from straight ahead, less than {least_deg:g}")
+    if words[2] and 90 - off_axis < least_deg - EPSILON:
+        raise Wrong(f"front/behind is only {90 - off_axis:.1f} degrees from sideways, less than {least_deg:g}")
 
 
 def angles_deg(frame: Frame) -> tuple[float, float, float]:

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from spaceland.errors import SceneError
+from spaceland.questions.marks import COLORS
 from spaceland.questions.phrasing import LETTERS
 from spaceland.viewer.html import Html, join, number, tag
 from spaceland.viewer.pictures import SHEET_COLUMNS, Picture, contact_sheet, row_marks, thumbnail
 from spaceland.viewer.topview import numbers, read_cameras, top_view
 
-_MARK_WORD = re.compile(r"\((red|blue|green|yellow) (point|box)\)")
+_MARK_WORD = re.compile(rf"\(({'|'.join(COLORS)}) (point|box)\)")
 _MAX_SINGLE = 3
 _UNITS = {"m2": "m\N{SUPERSCRIPT TWO}", "m": "m"}
 

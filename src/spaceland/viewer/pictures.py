@@ -19,7 +19,7 @@ from PIL import Image
 
 from spaceland.errors import SceneError
 from spaceland.files import read_image
-from spaceland.questions.marks import Mark, draw_marks
+from spaceland.questions.marks import COLORS, Mark, draw_marks
 
 THUMB_PX = 480
 TILE_PX = 130
@@ -38,10 +38,10 @@ class Picture:
     problem: str = ""
 
 
-def thumbnail(folder: Path, name: str, marks: Sequence[Mark]) -> Picture:
-    """One image, at most 480 px wide, with the marks drawn after shrinking so that they stay sharp."""
+def thumbnail(folder: Path, name: str, marks: Sequence[Mark], width_px: int = THUMB_PX) -> Picture:
+    """One image, at most `width_px` wide, with the marks drawn after shrinking so that they stay sharp."""
     try:
-        image = _shrink(_read(folder, name), THUMB_PX)
+        image = _shrink(_read(folder, name), width_px)
     except SceneError as error:
         return Picture(None, 4, 3, _without_folder(str(error), folder))
     return _picture(draw_marks(image, marks))
@@ -86,7 +86,7 @@ def row_marks(row: Mapping[str, Any], image_index: int) -> tuple[Mark, ...]:
         for mark in marks:
             if len(mark.xy) != (2 if mark.shape == "point" else 4) or not all(0 <= float(v) <= 1000 for v in mark.xy):
                 raise ValueError(f"position {mark.xy}")
-            if mark.color not in ("red", "blue", "green", "yellow") or not 0 <= mark.size <= 1:
+            if mark.color not in COLORS or not 0 <= mark.size <= 1:
                 raise ValueError(f"colour {mark.color!r}, size {mark.size}")
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise SceneError(f"row {row.get('id')}: a mark is broken ({error}); generate the dataset again") from error
@@ -106,7 +106,7 @@ def _read(folder: Path, name: str) -> UInt8[np.ndarray, "h w 3"]:
 
 def _shrink(image: UInt8[np.ndarray, "h w 3"], width: int) -> UInt8[np.ndarray, "h2 w2 3"]:
     height = max(1, round(image.shape[0] * width / image.shape[1]))
-    if image.shape[1] <= width and width == THUMB_PX:
+    if image.shape[1] <= width and width != TILE_PX:
         return image
     return np.array(Image.fromarray(image).resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0))
 

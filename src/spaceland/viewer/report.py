@@ -22,11 +22,11 @@ from spaceland.questions.tasks import TASKS
 from spaceland.version import __version__
 from spaceland.viewer.cards import Gallery, card
 from spaceland.viewer.html import Html, join, page, tag
+from spaceland.viewer.rejections import rejections_section
 from spaceland.viewer.statistics import (
     answers_section,
     counts_section,
     labels_section,
-    rejections_section,
     task_note,
 )
 from spaceland.viewer.style import SCRIPT
@@ -92,7 +92,7 @@ def build_report(folder: Path, *, per_task: int = 8, seed: int = 0) -> tuple[str
             counts_section(summary),
             answers_section(summary),
             labels_section(summary),
-            rejections_section(info),
+            rejections_section(info, folder),
             samples,
             _settings(info),
             tag(

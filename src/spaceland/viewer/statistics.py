@@ -1,4 +1,4 @@
-"""The counting half of a report: rows by task and format, answers, labels, rejections."""
+"""The counting half of a report: rows by task and format, answers, labels."""
 
 from __future__ import annotations
 
@@ -132,29 +132,4 @@ def labels_section(summary: Summary) -> Html:
         tag("p", note, class_="soft"),
         tag("div", panels, class_="panels") if panels else None,
         id="labels",
-    )
-
-
-def rejections_section(info: Mapping[str, Any]) -> Html:
-    rejections = info.get("rejections")
-    panels = []
-    for name, reasons in rejections.items() if isinstance(rejections, dict) else ():
-        counts = {str(k): v for k, v in reasons.items() if isinstance(v, int)} if isinstance(reasons, dict) else {}
-        if counts:
-            ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-            note = "single objects in single frames, for all tasks" if name == "views" else ""
-            panels.append(_panel(name, note, table(["reason", "count"], ordered)))
-    text = (
-        "What the ambiguity policy turned down, by reason. A task stops looking when it has enough facts."
-        if panels
-        else "Nothing was rejected."
-        if isinstance(rejections, dict)
-        else "Unknown: info.json is missing or does not say."
-    )
-    return tag(
-        "section",
-        tag("h2", "Rejections"),
-        tag("p", text, class_="soft"),
-        tag("div", panels, class_="panels") if panels else None,
-        id="rejections",
     )

@@ -1,7 +1,6 @@
 """How the pages look and the little they can do: one style sheet, one script, no external file.
 
-Colours are those of a drawing: paper, ink, one accent. Red, blue, green and yellow belong to the marks and are used for
-nothing else.
+Colours are those of a drawing: paper, ink, one accent. The colours of marks are used for nothing else.
 """
 
 from __future__ import annotations
@@ -9,12 +8,12 @@ from __future__ import annotations
 CSS = """
 :root{--paper:#f3f5f7;--card:#fff;--ink:#16212c;--soft:#5a6876;--line:#dbe2e8;--grid:#e8edf1;--accent:#0e7068;
 --wash:#e2f2ef;--bar:#5f9ea0;--shade:0 1px 2px rgba(20,40,60,.06),0 6px 20px -12px rgba(20,40,60,.18);
---red:#e6141e;--blue:#1450f5;--green:#0aa53c;--yellow:#d9a900;
+--red:#e6141e;--blue:#1450f5;--green:#0aa53c;--yellow:#d9a900;--purple:#9628c8;--orange:#e06c00;
 --sans:system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;
 --mono:ui-monospace,SFMono-Regular,Menlo,Consolas,"Liberation Mono",monospace}
 @media (prefers-color-scheme:dark){:root{--paper:#0e141a;--card:#161e26;--ink:#e4ebf1;--soft:#94a3b1;--line:#2a3641;
 --grid:#26323c;--accent:#5fd0c1;--wash:#12312e;--bar:#3f8686;--shade:none;
---red:#ff5a5f;--blue:#6f97ff;--green:#3fcf72;--yellow:#fad20a}}
+--red:#ff5a5f;--blue:#6f97ff;--green:#3fcf72;--yellow:#fad20a;--purple:#c07af0;--orange:#ff9a3c}}
 *{box-sizing:border-box}
 html{scroll-behavior:smooth;scroll-padding-top:7.5rem;-webkit-text-size-adjust:100%}
 @media (prefers-reduced-motion:reduce){html{scroll-behavior:auto}}
@@ -117,6 +116,10 @@ th.num{text-align:right}
 .panel .scroll{margin:0}.panel table{font-size:.88rem;background:none}.panel :is(th,td):first-child{padding-left:0}
 .panel :is(th,td):last-child{padding-right:0}.panel tr:last-child td{border-bottom:0}
 td.num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.examples{display:flex;flex-wrap:wrap;gap:.5rem;align-items:flex-start}
+.examples img{display:block;width:150px;height:auto;border-radius:5px}
+.examples svg{display:block;width:130px;height:auto}
+details.reasons{border-top:1px solid var(--line);padding:.3rem 0}details.reasons summary{color:var(--ink)}
 .gallery{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,260px),1fr));gap:1rem;margin:1rem 0}
 .gallery figure{margin:0}
 .gallery img{display:block;width:100%;height:auto;border-radius:8px;border:1px solid var(--line);background:#fff}
@@ -139,7 +142,7 @@ svg text{font-family:var(--sans);fill:var(--soft)}
 stroke-linejoin:round}
 .p-num{fill:var(--card)!important;font-weight:700}
 .k-red{--c:var(--red)}.k-blue{--c:var(--blue)}.k-green{--c:var(--green)}.k-yellow{--c:var(--yellow)}
-.k-other{--c:var(--accent)}
+.k-purple{--c:var(--purple)}.k-orange{--c:var(--orange)}.k-other{--c:var(--accent)}
 .p-fact{fill:var(--c);fill-opacity:.28;stroke:var(--c);stroke-width:1.4}.p-dot{fill:var(--c);stroke:var(--card);
 stroke-width:1.5}
 .o-right{fill:none;stroke:#fff;stroke-width:3;vector-effect:non-scaling-stroke;filter:drop-shadow(0 0 2px #000)}

@@ -29,6 +29,8 @@ _POLICY_OF_PARAM = {
     "max_truncated": "max_target_truncated",
     "max_occluded": "max_target_occluded",
     "max_roll_deg": "max_roll_deg",
+    "min_bearing_gap_deg": "min_bearing_gap_deg",
+    "min_axis_angle_deg": "min_axis_angle_deg",
 }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from spaceland.scenes.scene import Frame, Scene
 from spaceland.verify import solvers, text
-from spaceland.verify.rows import Row, Wrong, shown
+from spaceland.verify.rows import Row, Wrong, real, shown
 from spaceland.verify.tasks.common import center, check_slot_choice, check_slots, limits, stored_close
 from spaceland.verify.tasks.relation import derive_relation
 
@@ -19,6 +19,8 @@ def check_imagination_oc(row: Row, scene: Scene, frames: Sequence[Frame]) -> Non
     numbers = solvers.imagined_numbers(stand, face, asked)
     height = limits(row, "height")
     after = solvers.imagined_words(numbers, limits(row, "plane"), height)
+    least_deg = real(row.params.get("min_axis_angle_deg"), "facts.params.min_axis_angle_deg")
+    solvers.check_diagonal(numbers["right_m"], numbers["ahead_m"], after, least_deg)
     for name in ("right_m", "ahead_m", "above_m"):
         stored_close(f"facts.values.{name}", row.values.get(name), numbers[name])
     before = None

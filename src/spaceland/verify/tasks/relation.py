@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from spaceland.scenes.scene import Frame, Scene
 from spaceland.verify import solvers, text
-from spaceland.verify.rows import Row, Wrong, shown
+from spaceland.verify.rows import Row, Wrong, real, shown
 from spaceland.verify.tasks.common import center, check_slot_choice, check_slots, limits, stored_close
 
 
 def derive_relation(row: Row, scene: Scene, frame: Frame, asked: str, other: str, side: str = "side") -> tuple:
     """Slots of one role against another for the camera of a frame, and the numbers behind them."""
     numbers = solvers.relation_numbers(frame, center(scene, row, asked), center(scene, row, other))
-    words = solvers.relation_words(numbers, limits(row, side), limits(row, "height"), limits(row, "range"))
+    gap_deg = real(row.params.get("min_bearing_gap_deg"), "facts.params.min_bearing_gap_deg")
+    words = solvers.relation_words(numbers, limits(row, side), limits(row, "height"), limits(row, "range"), gap_deg)
     return words, numbers
 
 
@@ -46,6 +45,8 @@ def check_relation_oc(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     words, numbers = solvers.words_for_observer(
         frames[0], asked, limits(row, "side"), limits(row, "height"), limits(row, "ahead")
     )
+    least_deg = real(row.params.get("min_axis_angle_deg"), "facts.params.min_axis_angle_deg")
+    solvers.check_diagonal(numbers["right_m"], numbers["ahead_m"], words, least_deg)
     for name in ("right_m", "above_m", "ahead_m"):
         stored_close(f"facts.values.{name}", row.values.get(name), numbers[name])
     check_slots("facts.value", row.value, words)
@@ -63,8 +64,3 @@ def check_relation_sentence(row: Row, written: str, words: Sequence[str], colors
     said = text.relation_words_in(sentence)
     if sorted(said) != sorted(filter(None, words)):
         raise Wrong(f"the sentence says {said}, derived {shown(list(words))}")
-
-
-def eye_of(frame: Frame) -> np.ndarray:
-    """Where a camera stands."""
-    return np.asarray(frame.T_world_cam, dtype=np.float64)[:3, 3]

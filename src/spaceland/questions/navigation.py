@@ -1,0 +1,312 @@
+"""Directions for the way that a video was filmed on (SPAR `nav_video`; sentence; video of 32 frames).
+
+Worked example. The first frame looks along world y from (0, 0). From there the camera was carried to (2.1, 0) and on to
+(2.1, 3.0). A lamp's centre is at (1.0, 0.8), a table's at (2.1, 4.1):
+
+    question  Give directions for the way that the camera takes in the video. ...
+    answer    From the view of the first frame, turn right and walk 2.1 m, passing the lamp 0.8 m to the left, then turn
+              left and walk 3.0 m, then stop 1.1 m from the table.
+
+The path is that of the camera on the floor plan, over all frames from the first shown to the last. It is cut at its
+corners into straight legs (see `legs_of`); the walker faces along the leg, wherever the camera looked. Paths are left
+out when they are short, when a leg is, when a bend is neither straight on nor a clear turn, and when a finer or coarser
+look at them gives other turns: such paths only wobble. Things that are named have a label of their own and are clearly
+seen on the leg.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+import numpy as np
+from jaxtyping import Float
+
+from spaceland.questions.answers import RouteAnswer
+from spaceland.questions.camera import heading_elevation_roll
+from spaceland.questions.facts import Fact, TaskContext
+from spaceland.questions.language import capitalise
+from spaceland.questions.phrasing import Wording
+from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.scenes.scene import Frame, SceneObject
+
+_END_M = 0.2
+"""A thing is passed when it lies beside a leg, at least this far from the leg's ends."""
+_PASSED_PER_LEG = 2
+_TURNS = {"right": "turn right", "left": "turn left", "round": "turn round", "straight": "look straight ahead"}
+Path = Float[np.ndarray, "n 2"]
+
+
+@dataclass(frozen=True)
+class Leg:
+    """A straight part of a path, from point `start` to point `stop` of it."""
+
+    start: int
+    stop: int
+    length_m: float
+    heading_deg: float
+
+
+def corners_of(path: Path, straight_m: float) -> list[int]:
+    """Points of a path that are enough to draw it: no other point is farther than `straight_m` from their line.
+
+    The farthest point from the line between two corners becomes a corner, as long as it is too far (Douglas-Peucker).
+    """
+    corners = {0, len(path) - 1}
+    waiting = [(0, len(path) - 1)]
+    while waiting:
+        a, b = waiting.pop()
+        if b - a < 2:
+            continue
+        along = path[b] - path[a]
+        length = float(np.hypot(*along))
+        offset = path[a + 1 : b] - path[a]
+        share = np.clip(offset @ along / max(length, 1e-9) ** 2, 0, 1)
+        # Rounded, so that the noise of a moved world does not decide between equals.
+        away = np.round(np.linalg.norm(offset - share[:, None] * along, axis=1), 6)
+        k = int(np.argmax(away))
+        if away[k] > straight_m:
+            corners.add(a + 1 + k)
+            waiting += [(a, a + 1 + k), (a + 1 + k, b)]
+    return sorted(corners)
+
+
+def turn_word(turn_deg: float, policy: AmbiguityPolicy) -> str | None:
+    """ "straight", "left", "right" or "round"; None for what is neither."""
+    size, margin = round(abs(turn_deg), 6), policy.turn_margin_deg
+    if size <= policy.turn_threshold_deg - margin:
+        return "straight"
+    if size >= policy.half_turn_threshold_deg + margin:
+        return "round"
+    if policy.turn_threshold_deg + margin <= size <= policy.half_turn_threshold_deg - margin:
+        return "right" if turn_deg > 0 else "left"
+    return None
+
+
+def legs_of(path: Path, straight_m: float, policy: AmbiguityPolicy) -> list[Leg]:
+    """The legs of a path. Corners at which it goes straight on are dropped while it stays within twice the width."""
+    corners = corners_of(path, straight_m)
+    k = 1
+    while k < len(corners) - 1:
+        a, b, c = (path[n] for n in corners[k - 1 : k + 2])
+        turn = _wrap(_heading(c - b) - _heading(b - a))
+        part = path[corners[k - 1] : corners[k + 1] + 1] - a
+        off = np.abs(part @ _right(_heading(c - a)))
+        if turn_word(turn, policy) == "straight" and off.max() <= 2 * straight_m:
+            del corners[k]
+            k = max(1, k - 1)
+        else:
+            k += 1
+    legs = []
+    for a, b in zip(corners[:-1], corners[1:], strict=True):
+        step = path[b] - path[a]
+        legs.append(Leg(a, b, float(np.hypot(*step)), _heading(step)))
+    return legs
+
+
+def propose_navigation(context: TaskContext, rng: Random) -> Iterator[Fact]:
+    """The walk of the whole video, if it is a clear one."""
+    frames = context.video_frames()
+    if frames is None:
+        return
+    index = context.views.frame_index
+    first, last = index[frames[0].id], index[frames[-1].id]
+    walked = context.scene.frames[first : last + 1]
+    path = np.array([frame.T_world_cam[:2, 3] for frame in walked])
+    legs = _clear_legs(context, path)
+    if legs is None:
+        return
+    heading, elevation, _ = heading_elevation_roll(frames[0].T_world_cam)
+    if abs(elevation) > context.policy.max_elevation_deg:
+        context.reject("too steep for a heading")
+        return
+    headings = [leg.heading_deg for leg in legs]
+    turns = [_wrap(b - a) for a, b in zip([heading, *headings], headings, strict=False)]
+    words = [turn_word(turn, context.policy) for turn in turns]
+    if None in words or "straight" in words[1:]:
+        context.reject("a bend that is no clear turn")
+        return
+    fact = _with_things(context, frames, path, legs, turns, [word for word in words if word], first)
+    if fact is not None:
+        yield fact
+
+
+def _clear_legs(context: TaskContext, path: Path) -> list[Leg] | None:
+    """The legs of a path that looks alike to a finer and a coarser eye, or None after saying why not."""
+    policy = context.policy
+    legs, finer, coarser = (legs_of(path, policy.path_straight_m * scale, policy) for scale in (1, 2 / 3, 4 / 3))
+    if sum(leg.length_m for leg in legs) < policy.min_path_m:
+        context.reject("path too short")
+        return None
+    if not len(finer) == len(legs) == len(coarser):
+        context.reject("path wobbles")
+        return None
+    if len(legs) > policy.max_path_turns + 1:
+        context.reject("too many turns")
+        return None
+    if min(leg.length_m for leg in legs) < policy.min_leg_m:
+        context.reject("a leg too short to be named")
+        return None
+    return legs
+
+
+def _with_things(
+    context: TaskContext,
+    frames: Sequence[Frame],
+    path: Path,
+    legs: Sequence[Leg],
+    turns: Sequence[float],
+    words: Sequence[str],
+    first: int,
+) -> Fact | None:
+    """The fact of a walk with what it passes and where it ends."""
+    policy, places = context.policy, context.conventions.decimals
+    seen_on = [_seen_on_leg(context, frames, leg, first) for leg in legs]
+    goal = _goal(context, path[-1], seen_on[-1])
+    if goal is None:
+        return None
+    thing, stop_m = goal
+    steps: list[str] = []
+    passed: list[list[float | int]] = []
+    named = {thing.id}
+    for k, (leg, word) in enumerate(zip(legs, words, strict=True)):
+        steps += [_TURNS[word], f"walk {leg.length_m:.{places}f} m"]
+        for other, right_m in _passed(policy, path, leg, [one for one in seen_on[k] if one.id not in named]):
+            named.add(other.id)
+            passed.append([k, other.id, round(right_m, 6)])
+            side = "right" if right_m > 0 else "left"
+            steps.append(f"pass the {other.label} {abs(right_m):.{places}f} m to the {side}")
+    steps.append(f"stop {stop_m:.{places}f} m from the {thing.label}")
+    walked = context.scene.frames
+    return Fact(
+        task="nav_video",
+        frames=tuple(frame.id for frame in frames),
+        objects={},
+        labels={},
+        answer=RouteAnswer(tuple(steps)),
+        values={
+            "corners": [walked[first + n].id for n in (*(leg.start for leg in legs), legs[-1].stop)],
+            "leg_m": [round(leg.length_m, 6) for leg in legs],
+            "turn_deg": [round(turn, 4) + 0.0 for turn in turns],
+            "passed": passed,
+            "stop": [thing.id, round(stop_m, 6)],
+        },
+        params={
+            "decimals": places,
+            "path_straight_m": policy.path_straight_m,
+            "min_leg_m": policy.min_leg_m,
+            "min_path_m": policy.min_path_m,
+            "turn": [policy.turn_threshold_deg, policy.turn_margin_deg],
+            "half_turn": [policy.half_turn_threshold_deg, policy.turn_margin_deg],
+            "max_passed_m": policy.max_passed_m,
+            "min_passed_m": policy.min_passed_m,
+        },
+    )
+
+
+def _seen_on_leg(context: TaskContext, frames: Sequence[Frame], leg: Leg, first: int) -> list[SceneObject]:
+    """Things with a label of their own that a shown frame of the leg shows clearly, by id."""
+    index = context.views.frame_index
+    on_leg = [frame.id for frame in frames if leg.start <= index[frame.id] - first <= leg.stop]
+    found = sorted({view.object_id for frame_id in on_leg for view in context.views.askable(frame_id)})
+    return [thing for thing in map(context.thing, found) if context.scene.label_counts[thing.label] == 1]
+
+
+def _passed(
+    policy: AmbiguityPolicy, path: Path, leg: Leg, things: Sequence[SceneObject]
+) -> list[tuple[SceneObject, float]]:
+    """Things wholly on one side of a leg, and how far their centres are to its right, in the order of passing."""
+    right = _right(leg.heading_deg)
+    ahead = (path[leg.stop] - path[leg.start]) / leg.length_m
+    found = []
+    for thing in things:
+        offset = thing.center[:2] - path[leg.start]
+        along, across = float(offset @ ahead), float(offset @ right)
+        sides = (thing.box.corners()[:, :2] - path[leg.start]) @ right * np.sign(across)
+        if (
+            _END_M <= along <= leg.length_m - _END_M
+            and policy.min_passed_m <= abs(across) <= policy.max_passed_m
+            and sides.min() >= policy.side_margin_m
+        ):
+            found.append((round(abs(across), 6), thing.id, along, across, thing))
+    nearest = sorted(found)[:_PASSED_PER_LEG]
+    return [(thing, across) for _, _, _, across, thing in sorted(nearest, key=lambda one: (round(one[2], 6), one[1]))]
+
+
+def _goal(
+    context: TaskContext, end: Float[np.ndarray, "2"], things: Sequence[SceneObject]
+) -> tuple[SceneObject, float] | None:
+    """The thing nearest to the end of the path, and its distance on the floor plan."""
+    policy = context.policy
+    ranked = sorted((round(float(np.hypot(*(thing.center[:2] - end))), 6), thing.id) for thing in things)
+    if not ranked or ranked[0][0] > policy.max_passed_m or ranked[0][0] < policy.min_distance_m:
+        context.reject("nothing clear to stop at")
+        return None
+    if len(ranked) > 1 and ranked[1][0] - ranked[0][0] < policy.min_nearest_gap_m:
+        context.reject("two things equally near to the end")
+        return None
+    return context.thing(ranked[0][1]), ranked[0][0]
+
+
+def _heading(step: Float[np.ndarray, "2"]) -> float:
+    """Degrees clockwise from world +y, as seen from above."""
+    return float(np.degrees(np.arctan2(step[0], step[1])))
+
+
+def _right(heading_deg: float) -> Float[np.ndarray, "2"]:
+    angle = np.radians(heading_deg)
+    return np.array([np.cos(angle), -np.sin(angle)])
+
+
+def _wrap(angle_deg: float) -> float:
+    return (angle_deg + 180) % 360 - 180
+
+
+def _fields(fact: Fact) -> dict[str, str]:
+    assert isinstance(fact.answer, RouteAnswer)
+    flowing, lines = "", []
+    for step in fact.answer.value:
+        verb = step.split(" ")[0]
+        if verb == "walk":
+            flowing += f" and {step}"
+            lines[-1] += f" and {step}"
+        elif verb == "pass":
+            # Of several things passed on one leg, the second and later ones are joined by "and".
+            flowing += (" and" if lines[-1].startswith("pass ") else ", passing") + step.removeprefix("pass")
+            lines.append(step)
+        else:
+            flowing += f", then {step}" if flowing else step
+            lines.append(step)
+    return {"route": flowing, "Steps": ". ".join(capitalise(line) for line in lines)}
+
+
+NAVIGATION = Wording(
+    fields=_fields,
+    stems={
+        "*": (
+            "give directions for the way that the camera takes in the video.",
+            "somebody wants to walk the way shown in the video. What should they do?",
+            "describe the walk in this video as instructions for another person.",
+            "write down how to follow the path of this video from its first frame to its last.",
+            "how would you guide somebody along the path on which the video was filmed?",
+            "turn this walk into directions: where to turn, how far to go, what to pass and where to stop.",
+        )
+    },
+    notes=(
+        "The walker starts where the first frame was taken and looks the same way; left and right are the walker's. "
+        "Distances in metres, to the centres of things.",
+        "Begin with the view of the first frame. Sides are those of the walker, who looks ahead; measure in metres on "
+        "the floor, to the middle of things.",
+        "Start from the view of the first frame and take left and right as the walker would, with metres on the floor "
+        "plan to the centres of things.",
+    ),
+    sentences=(
+        "from the view of the first frame, {route}.",
+        "{Steps}.",
+        "start where the first frame was taken: {route}.",
+        "start with the view of the first frame. {Steps}.",
+        "to follow the video, {route}.",
+        "here is the way. {Steps}.",
+    ),
+)
