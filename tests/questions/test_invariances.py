@@ -18,7 +18,7 @@ from spaceland.questions.facts import Fact, SceneViews, TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.questions.tasks import TASKS
 from spaceland.scenes.scene import Scene
-from spaceland.visibility import scene_visibility
+from spaceland.visibility import SceneVisibility, scene_visibility
 
 SWAP = {"left": "right", "right": "left"}
 SEARCHED = {task for task in TASKS if task.endswith("_mv")} | {"position_matching", "view_change_infer"}
@@ -48,32 +48,42 @@ def scene() -> Scene:
     return box_scene(things, poses, with_ids=True)
 
 
+@pytest.fixture(scope="module")
+def moved_world(scene: Scene) -> Scene:
+    return turned(scene, 2.1, (30.0, -7.0, 1.5))
+
+
+@pytest.fixture(scope="module")
+def mirror_world(scene: Scene) -> Scene:
+    return mirrored(scene)
+
+
 def facts_of(scene: Scene, task: str, limit: int = 40) -> list[Fact]:
-    context = TaskContext(SceneViews(scene, scene_visibility(scene), POLICY))
+    context = TaskContext(SceneViews(scene, visibility_of(scene), POLICY))
     return list(islice(TASKS[task].propose(context, Random(task)), limit))
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_moved_world_gives_the_same_facts(scene: Scene, task: str) -> None:
+def test_a_moved_world_gives_the_same_facts(scene: Scene, moved_world: Scene, task: str) -> None:
     facts = facts_of(scene, task)
     assert facts
-    for fact, moved in zip(facts, facts_of(turned(scene, 2.1, (30.0, -7.0, 1.5)), task), strict=True):
+    for fact, moved in zip(facts, facts_of(moved_world, task), strict=True):
         assert (fact.frames, fact.objects, fact.marks) == (moved.frames, moved.objects, moved.marks)
         assert fact.answer.text == moved.answer.text
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_a_mirror_swaps_left_and_right_and_nothing_else(scene: Scene, task: str) -> None:
+def test_a_mirror_swaps_left_and_right_and_nothing_else(scene: Scene, mirror_world: Scene, task: str) -> None:
     # Sets of images hang on the overlap of sampled surface points, which differ in the mirror: there, facts that both
     # scenes have are compared. All else must come in the same order.
     if task in SEARCHED:
-        facts, others = facts_of(scene, task, 1500), facts_of(mirrored(scene), task, 1500)
+        facts, others = facts_of(scene, task, 1500), facts_of(mirror_world, task, 1500)
         known = {(fact.frames, tuple(fact.objects.items())): fact for fact in others}
         pairs = [(fact, known.get((fact.frames, tuple(fact.objects.items())))) for fact in facts]
         pairs = [(fact, seen) for fact, seen in pairs if seen is not None]
         assert len(pairs) >= 3
     else:
-        pairs = list(zip(facts_of(scene, task), facts_of(mirrored(scene), task), strict=True))
+        pairs = list(zip(facts_of(scene, task), facts_of(mirror_world, task), strict=True))
     for fact, seen in pairs:
         assert (fact.frames, fact.objects) == (seen.frames, seen.objects)
         for mark, other in zip(fact.marks, seen.marks, strict=True):
@@ -157,7 +167,7 @@ def test_numbers_move_by_no_more_than_the_shift(scene: Scene, task: str) -> None
         for object_id in fact.objects.values():
             direction = rng.normal(0, 1, 3)
             nudged = with_object_moved(scene, object_id, 0.05 * direction / np.linalg.norm(direction))
-            context = TaskContext(SceneViews(nudged, scene_visibility_cached(scene), POLICY))
+            context = TaskContext(SceneViews(nudged, visibility_of(scene), POLICY))
             frame = nudged.frames_by_id[fact.frames[0]]
             if task == "depth_prediction_oc":
                 value = context.center_cam(frame, fact.objects["blue"])[2]
@@ -168,10 +178,11 @@ def test_numbers_move_by_no_more_than_the_shift(scene: Scene, task: str) -> None
             assert abs(value - float(fact.answer.text)) <= 0.05 + 0.05 + 1e-9
 
 
-_CACHE: dict[str, object] = {}
+_SEEN: dict[int, tuple[Scene, SceneVisibility]] = {}
 
 
-def scene_visibility_cached(scene: Scene):
-    if scene.id not in _CACHE:
-        _CACHE[scene.id] = scene_visibility(scene)
-    return _CACHE[scene.id]
+def visibility_of(scene: Scene) -> SceneVisibility:
+    """Visibility of a scene, measured once; the scene is kept, so that its identity stays its own."""
+    if id(scene) not in _SEEN:
+        _SEEN[id(scene)] = scene, scene_visibility(scene)
+    return _SEEN[id(scene)][1]

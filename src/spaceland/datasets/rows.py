@@ -101,7 +101,7 @@ def row_problem(row: Mapping[str, Any]) -> str | None:
     if not row["images"] or not row["question"].strip() or not row["answer"].strip():
         return "empty images, question or answer"
     if row["format"] == "select":
-        return _options_problem(row["options"], row["answer"])
+        return _options_problem(row["options"], row["answer"], TASKS[row["task"]].wording.num_options)
     if row["options"] is not None:
         return "options without a choice"
     if row["format"] == "judge" and row["answer"] not in ("Yes", "No"):
@@ -118,12 +118,12 @@ def row_problem(row: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _options_problem(options: list[str] | None, letter: str) -> str | None:
-    if not options or len(options) != len(LETTERS):
-        return "not four options"
+def _options_problem(options: list[str] | None, letter: str, count: int) -> str | None:
+    if not options or len(options) != count:
+        return f"not {'two' if count == 2 else 'four'} options"
     if len({option.strip().lower() for option in options}) != len(options):
         return "options are not distinct"
-    return None if letter in LETTERS else "answer is not a letter"
+    return None if letter in tuple(LETTERS[:count]) else "answer is not a letter"
 
 
 def _fill_problem(kind: str, answer: str) -> str | None:

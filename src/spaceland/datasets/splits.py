@@ -19,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from typing import Any, Literal
 
 from spaceland.errors import SceneError, SourceError
@@ -159,7 +160,8 @@ def origin_of(source: Source, scene_id: str) -> Origin:
 
 def _saved_origin(source: Source, scene_id: str) -> Origin:
     """A saved scene says in its own file what it was saved from."""
-    folder = getattr(source, "folders", {}).get(scene_id)
+    folders: dict[str, Path] = getattr(source, "folders", {})
+    folder = folders[scene_id]
     try:
         provenance = read_json(folder / "scene.json")["provenance"]
         kind = str(provenance.get("kind") or "folder")

@@ -201,6 +201,64 @@ class RouteAnswer:
         return ", ".join(self.value)
 
 
+@dataclass(frozen=True)
+class ChoiceAnswer:
+    """One of several marked objects: the colour of its mark, and how the question calls it.
+
+    >>> ChoiceAnswer("green", "lamp (green point)").text
+    'lamp (green point)'
+    """
+
+    kind: ClassVar[str] = "choice"
+    value: str
+    text: str
+
+
+@dataclass(frozen=True)
+class FoundAnswer:
+    """An object that the reader finds: in which image (from 0), and its box there, 0 to 1000.
+
+    `place` is what stands before the box: the object's label, or which image it is in.
+
+    >>> FoundAnswer(1, "the second image", (330, 548, 387, 710)).text
+    'the second image, [330, 548, 387, 710]'
+    """
+
+    kind: ClassVar[str] = "found"
+    image: int
+    place: str
+    box: tuple[int, int, int, int]
+
+    @property
+    def value(self) -> list[int]:
+        return [self.image, *self.box]
+
+    @property
+    def text(self) -> str:
+        return f"{self.place}, {BoxAnswer(self.box).text}"
+
+
+@dataclass(frozen=True)
+class SizeAnswer:
+    """Length, width and height in centimetres; written as whole numbers.
+
+    >>> SizeAnswer((120.2, 59.8, 75.0)).text
+    '120, 60, 75'
+    """
+
+    kind: ClassVar[str] = "size"
+    value: tuple[float, float, float]
+    unit: str = "cm"
+
+    @property
+    def whole_cm(self) -> tuple[int, ...]:
+        return tuple(round(side) for side in self.value)
+
+    @property
+    def text(self) -> str:
+        return ", ".join(map(str, self.whole_cm))
+
+
 Answer = (
     NumberAnswer
     | CountAnswer
@@ -212,6 +270,9 @@ Answer = (
     | OrderAnswer
     | MapAnswer
     | RouteAnswer
+    | ChoiceAnswer
+    | FoundAnswer
+    | SizeAnswer
 )
 
 

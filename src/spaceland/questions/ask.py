@@ -106,7 +106,7 @@ def check_tasks(tasks: Sequence[str] | None) -> list[str]:
 
 def _ask_task(context: TaskContext, task: Task, per_scene: int, seed: int) -> list[Question]:
     rng = Random(f"{seed}:{context.scene.id}:{task.name}")
-    letters, verdicts = Deck(4, rng), Deck(2, rng)
+    letters, verdicts = Deck(task.wording.num_options, rng), Deck(2, rng)
     questions: list[Question] = []
     taken: set[str] = set()
     num_facts = 0

@@ -6,9 +6,10 @@ and for a shelf the 20th; no earlier frame shows even a little of one:
     question  In what order do the table, the lamp, the shelf and the chair come into view? ...
     answer    lamp, chair, table, shelf
 
-All objects of a label count, and the first of them to be seen decides. A label of which an earlier frame shows a little
-(neither seen nor unseen, see `frames_seen`) has no clear beginning and is left out, and so are labels that begin within
-`min_appearance_gap` frames of each other.
+All objects of a label count, and the first of them to be seen decides. Things may come in over the image border: then
+`max_glimpse_frames` right before may show a little of it (neither seen nor unseen, see `frames_seen`). A label of which
+earlier frames show a little has no clear beginning and is left out. Two labels are told apart when the first one is
+clearly seen `min_appearance_gap` frames before anything of the second is.
 """
 
 from __future__ import annotations
@@ -32,11 +33,15 @@ ROLES = ("red", "blue", "green", "yellow")
 
 @dataclass(frozen=True)
 class Appearance:
-    """The first frame (counted from 1) that clearly shows a label, and the largest object of that label in it."""
+    """The first frame (counted from 1) that clearly shows a label, and the largest object of that label in it.
+
+    `glimpse` is the first frame that shows even a little of it.
+    """
 
     label: str
     number: int
     object_id: int
+    glimpse: int
 
 
 def appearances(context: TaskContext, frames: Sequence[Frame]) -> list[Appearance]:
@@ -57,17 +62,21 @@ def appearances(context: TaskContext, frames: Sequence[Frame]) -> list[Appearanc
     return found
 
 
-def _first(context: TaskContext, frames: Sequence[Frame], object_ids: Sequence[int]) -> tuple[int, int] | None:
-    """Number of the first frame that shows one of some objects, and which it shows most of."""
+def _first(context: TaskContext, frames: Sequence[Frame], object_ids: Sequence[int]) -> tuple[int, int, int] | None:
+    """Number of the first frame that shows one of some objects, which it shows most of, and the first glimpse."""
+    glimpse = 0
     for number, frame in enumerate(frames, 1):
         views = [context.views.visibility.view(frame.id, object_id) for object_id in object_ids]
         states = [(is_seen(context, frame, view), view) for view in views]
         clear = [view for seen, view in states if seen and view is not None]
         if clear:
-            return number, max(clear, key=lambda view: (view.visible_px, -view.object_id)).object_id
+            largest = max(clear, key=lambda view: (view.visible_px, -view.object_id))
+            if glimpse and number - glimpse > context.policy.max_glimpse_frames:
+                context.reject("a glimpse long before it is clearly seen")
+                return None
+            return number, largest.object_id, glimpse or number
         if any(seen is None for seen, _ in states):
-            context.reject("a glimpse before it is clearly seen")
-            return None
+            glimpse = glimpse or number
     context.reject("never clearly seen")
     return None
 
@@ -85,7 +94,7 @@ def propose_order(context: TaskContext, rng: Random) -> Iterator[Fact]:
             continue
         asked.add(labels)
         in_order = sorted(chosen, key=lambda one: one.number)
-        if any(b.number - a.number < gap for a, b in pairwise(in_order)):
+        if any(b.glimpse - a.number < gap for a, b in pairwise(in_order)):
             context.reject("first appearances too near to each other")
             continue
         yield Fact(
@@ -95,7 +104,11 @@ def propose_order(context: TaskContext, rng: Random) -> Iterator[Fact]:
             labels={role: one.label for role, one in zip(ROLES, chosen, strict=True)},
             answer=OrderAnswer(tuple(one.label for one in in_order)),
             values={"first_frames": [one.number for one in chosen]},
-            params={**seen_params(context), "min_appearance_gap": gap},
+            params={
+                **seen_params(context),
+                "min_appearance_gap": gap,
+                "max_glimpse_frames": context.policy.max_glimpse_frames,
+            },
         )
 
 
@@ -109,7 +122,6 @@ def _fields(fact: Fact) -> dict[str, str]:
         "things": join_words([f"the {fact.labels[role]}" for role in ROLES]),
         "in_frames": join_words([f"{name} in {frame}" for name, frame in pairs]),
         "bracketed": join_words([f"{name} ({frame})" for name, frame in pairs]),
-        "starting": join_words([f"{name} from {frame} on" for name, frame in pairs]),
         "steps": ", then ".join(f"{name} in {frame}" for name, frame in pairs),
         "rest": ", next ".join(f"{name} ({frame})" for name, frame in pairs[1:]),
         "first": f"{names[0]} ({at[0]})",
@@ -149,6 +161,6 @@ ORDER = Wording(
         "one sees {steps}.",
         "the video shows first {first}, next {rest}.",
         "one after the other, there are {in_frames}.",
-        "from first to last: {starting}.",
+        "from first to last, they are {bracketed}.",
     ),
 )

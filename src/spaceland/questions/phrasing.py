@@ -1,7 +1,7 @@
 """From a fact to a question in one of four formats.
 
 fill      the answer is typed in: a number, a box, a list of motions
-select    one letter out of A to D
+select    one letter out of A to D, or A and B where only two objects are compared
 judge     Yes or No
 sentence  a full sentence
 
@@ -40,6 +40,14 @@ SELECT_TAILS = (
     "Pick the option that fits and answer with its letter.",
     "Give the letter of the one correct option.",
 )
+TWO_WAY_TAILS = (
+    "Answer with the letter of the right option.",
+    "Choose one of the two options and give its letter.",
+    "Reply with A or B only.",
+    "Which of the two is right? Give the letter.",
+    "Pick A or B.",
+    "Give the letter of the one correct option.",
+)
 JUDGE_TAILS = (
     "Answer Yes or No.",
     "Reply with Yes or No only.",
@@ -74,7 +82,7 @@ class Wording:
 
     `stems` and `tails` may differ by format (the key), "*" stands for all others; `notes` may depend on the fact.
     `options(fact, place, rng)` returns the options of a select question with the right one at index `place`, or None
-    when there are no good wrong ones.
+    when there are no good wrong ones; there are `num_options` of them, four or two.
     `statement(fact, truth, rng)` returns extra fields for a judge question that is true or false.
     """
 
@@ -85,6 +93,7 @@ class Wording:
     tails: Mapping[str, Sequence[str]] | None = None
     select_notes: Sequence[str] = ("",)
     options: Callable[[Fact, int, Random], list[str] | None] | None = None
+    num_options: int = len(LETTERS)
     statement: Callable[[Fact, bool, Random], Mapping[str, str]] | None = None
 
 
@@ -129,7 +138,8 @@ def phrase(fact: Fact, format: str, wording: Wording, rng: Random, letters: Deck
         fields.update(wording.statement(fact, truth, rng))
         answer = "Yes" if truth else "No"
     stems = wording.stems.get(format) or wording.stems["*"]
-    tails = (wording.tails or {}).get(format) or _TAILS[format]
+    usual = TWO_WAY_TAILS if format == "select" and wording.num_options == 2 else _TAILS[format]
+    tails = (wording.tails or {}).get(format) or usual
     notes = wording.notes(fact) if callable(wording.notes) else wording.notes
     stem, note, tail = (rng.randrange(len(texts)) for texts in (stems, notes, tails))
     template = f"{format}-{stem}.{note}.{tail}"
@@ -145,7 +155,8 @@ def phrase(fact: Fact, format: str, wording: Wording, rng: Random, letters: Deck
         template += f".{sentence}"
     question = " ".join(capitalise(part) for part in parts if part)
     if options is not None:
-        question += "".join(f"\n{letter}. {text}" for letter, text in zip(LETTERS, options, strict=True))
+        letters_used = LETTERS[: wording.num_options]
+        question += "".join(f"\n{letter}. {text}" for letter, text in zip(letters_used, options, strict=True))
     return Phrased(question, answer, tuple(options) if options is not None else None, template)
 
 

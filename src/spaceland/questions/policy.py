@@ -61,6 +61,19 @@ class AmbiguityPolicy:
     min_bearing_gap_deg: float = 3.0
     """A left/right answer must also be one in the picture, by this angle between the two lines of sight."""
 
+    # Closest and farthest.
+    tie_margin_m: float = 0.2
+    """The closest (farthest) object beats every other one by at least this much, and by the ratio below."""
+    tie_ratio: float = 1.15
+
+    # Sizes.
+    max_size_truncated: float = 0.01
+    max_size_occluded: float = 0.1
+    """An object whose size is asked for must be nearly whole in the view."""
+    max_box_tilt_deg: float = 5.0
+    """Boxes that lean by more have no length, width and height."""
+    min_size_m: float = 0.03
+
     # Imagined observer.
     imagined_threshold_m: float = 0.20
     imagined_margin_m: float = 0.10
@@ -110,17 +123,19 @@ class AmbiguityPolicy:
     min_seen_frames: int = 2
     min_unseen_frames: int = 2
     min_appearance_gap: int = 2
-    """Frames between the first appearances of two kinds of things."""
+    """Frames between the first that clearly shows one kind of things and the first that shows a little of the next."""
+    max_glimpse_frames: int = 1
+    """So many frames may show a little of something right before it is clearly seen."""
 
     # Walked paths.
     path_straight_m: float = 0.25
-    """A straight leg may stray this far from its line; the path must look the same with a third less and more."""
-    min_leg_m: float = 0.8
+    """A straight leg may stray this far from its line; the path must look the same with a quarter less and more."""
+    min_leg_m: float = 0.6
     min_path_m: float = 1.5
     max_path_turns: int = 5
-    turn_threshold_deg: float = 40.0
-    half_turn_threshold_deg: float = 140.0
-    turn_margin_deg: float = 10.0
+    turn_threshold_deg: float = 30.0
+    half_turn_threshold_deg: float = 145.0
+    turn_margin_deg: float = 8.0
     """Bends this near to a threshold are neither straight on nor a turn, or neither a turn nor a half turn."""
     max_passed_m: float = 2.0
     """Distance from the path to a thing that is passed, or from its end to the thing at which it ends."""
