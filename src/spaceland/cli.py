@@ -6,6 +6,7 @@ Only the verb that is called is imported, so `spaceland --help` stays fast.
 from __future__ import annotations
 
 import importlib
+import keyword
 import sys
 from collections.abc import Sequence
 
@@ -17,8 +18,14 @@ VERBS = {
     "check": "say what a source holds, what is missing and what is odd",
     "generate": "make spatial questions with checked answers from scenes",
     "verify": "derive every answer of a dataset anew from its scenes",
+    "audit": "how even a dataset is, and what one scores without looking",
+    "review": "accept or reject samples by eye, on a local page",
     "report": "one HTML page that shows a dataset",
     "mark": "bird's-eye view and frames with the same object numbers, and a prompt",
+    "export": "a dataset in the formats of SPAR-7M, LLaVA, ShareGPT, Hugging Face, WebDataset",
+    "import": "read released SPAR-7M folders, and derive their answers anew",
+    "mix": "a weighted training mixture of datasets",
+    "cut": "a benchmark from a held-out dataset",
     "score": "score predictions, or a baseline",
     "save": "write scenes as open scene folders",
     "doctor": "versions, extras and known traps of this installation",
@@ -57,7 +64,8 @@ def run(argv: list[str]) -> int:
         return 2
     import tyro
 
-    command = getattr(importlib.import_module(f"spaceland.commands.{verb}"), verb)
+    name = f"{verb}_" if keyword.iskeyword(verb) else verb
+    command = getattr(importlib.import_module(f"spaceland.commands.{name}"), name)
     try:
         return int(tyro.cli(command, args=argv[1:], prog=f"spaceland {verb}") or 0)
     except SpacelandError as error:

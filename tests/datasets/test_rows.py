@@ -62,6 +62,10 @@ def test_good_row_has_no_problem() -> None:
         ({"format": "sentence"}, "options without a choice"),
         ({"format": "fill", "options": None, "answer": "about 2"}, "not a number"),
         ({"format": "fill", "options": None, "answer": "[1, 2, 3]", "facts": {"kind": "box"}}, "not a box"),
+        ({"format": "fill", "options": None, "answer": "lamp, [1, 2]", "facts": {"kind": "found"}}, "end with a box"),
+        ({"format": "fill", "options": None, "answer": "12, 3.5, 4", "facts": {"kind": "size"}}, "three whole numbers"),
+        ({"task": "distance_infer_center_oo"}, "not two options"),
+        ({"task": "distance_infer_center_oo", "options": ["1", "2"], "answer": "C"}, "not a letter"),
     ],
 )
 def test_problems_are_seen(change: dict[str, Any], problem: str) -> None:

@@ -10,6 +10,7 @@ from random import Random
 
 import numpy as np
 import pytest
+from walked import walked_scene
 
 from handmade import box_scene
 from spaceland.geometry.transforms import look_at
@@ -23,6 +24,7 @@ from spaceland.questions.relation import relation_options
 from spaceland.questions.tasks import TASKS
 from spaceland.scenes.scene import Scene
 
+VSI_WALKED = ("vsi_obj_appearance_order", "vsi_route_planning", "vsi_object_rel_distance")
 TASK_FORMATS = [(task.name, format) for task in TASKS.values() for format in task.formats]
 
 
@@ -47,7 +49,8 @@ def scene() -> Scene:
 
 @pytest.fixture(scope="module")
 def questions(scene: Scene) -> tuple[Question, ...]:
-    return ask(scene, per_scene=60).questions
+    walked = ask(walked_scene(), ["appearance_order", "nav_video", "obj_frame_locate", *VSI_WALKED]).questions
+    return ask(scene, per_scene=60).questions + walked
 
 
 @pytest.mark.parametrize(("task", "format"), TASK_FORMATS)
@@ -64,16 +67,17 @@ def test_every_format_is_asked_and_reads_well(questions: tuple[Question, ...], t
     rows = [q for q in questions if (q.task, q.format) == (task, format)]
     assert rows
     for row in rows:
-        assert "{" not in row.question + row.answer
+        assert "{" not in row.question + (row.answer if row.facts["kind"] not in ("box3d", "boxes3d") else "")
         assert "  " not in row.question + row.answer
         assert row.question[0].isupper() or row.question[0].isdigit()
         assert not re.search(r"\ba (umbrella|[aeio])", row.question)
         if format == "select":
             assert row.options is not None
-            assert row.answer in "ABCD"
-            for letter, option in zip("ABCD", row.options, strict=True):
+            letters = "ABCD"[: TASKS[task].wording.num_options]
+            assert row.answer in letters
+            for letter, option in zip(letters, row.options, strict=True):
                 assert f"\n{letter}. {option}" in row.question
-            assert len(set(row.options)) == 4
+            assert len(set(row.options)) == len(letters)
         else:
             assert row.options is None
         if format == "judge":
@@ -84,24 +88,27 @@ def test_every_format_is_asked_and_reads_well(questions: tuple[Question, ...], t
 
 
 def test_named_colours_are_the_marks_and_the_drawn_colours(questions: tuple[Question, ...]) -> None:
-    blank = np.zeros((480, 640, 3), np.uint8)
     for row in questions:
         said = set(re.findall(r"\((\w+ (?:point|box))\)|\b(\w+ box) in the first", row.question))
         names = {a or b for a, b in said} - {"its box"}
         assert names <= {mark.name for mark in row.marks}, row.question
-        for mark in row.marks:
-            drawn = draw_marks(blank, [mark])
-            assert (drawn == COLORS[mark.color]).all(-1).sum() > 20
-            others = [color for name, color in COLORS.items() if name != mark.color]
-            assert not any((drawn == color).all(-1).any() for color in others)
+    blank = np.zeros((240, 320, 3), np.uint8)
+    # One mark of each look; boxes around the whole image are drawn along its border.
+    marks = {(mark.color, mark.shape, mark.xy == (0, 0, 1000, 1000)): mark for row in questions for mark in row.marks}
+    for mark in [*marks.values(), Mark("red", "bbox", 0, 0, (0, 0, 1000, 1000), 0.006)]:
+        drawn = draw_marks(blank, [mark])
+        assert (drawn == COLORS[mark.color]).all(-1).sum() > 8
+        others = [color for name, color in COLORS.items() if name != mark.color]
+        assert not any((drawn == color).all(-1).any() for color in others)
 
 
 def test_letters_and_verdicts_are_balanced(questions: tuple[Question, ...]) -> None:
     for task, format in TASK_FORMATS:
         answers = Counter(q.answer for q in questions if (q.task, q.format) == (task, format))
         total = sum(answers.values())
+        letters = "ABCD"[: TASKS[task].wording.num_options]
         if format == "select" and total >= 12:
-            assert max(answers.values()) - min(answers[letter] for letter in "ABCD") <= 2 + total // 20
+            assert max(answers.values()) - min(answers[letter] for letter in letters) <= 2 + total // 20
         if format == "judge":
             assert abs(answers["Yes"] - answers["No"]) <= 1
 

@@ -46,14 +46,14 @@ def test_relation_of_the_worked_example() -> None:
     assert numbers["right_m"] == pytest.approx(-0.8)
     assert numbers["above_m"] == pytest.approx(0.6)
     assert numbers["closer_m"] == pytest.approx(math.hypot(2.6, 0.5) - math.sqrt(0.64 + 2.25 + 0.01))
-    assert solvers.relation_words(numbers, (0.15, 0.1), (0.15, 0.1), (0.2, 0.15)) == ("left", "above", "closer")
+    assert solvers.relation_words(numbers, (0.15, 0.1), (0.15, 0.1), (0.2, 0.15), 3.0) == ("left", "above", "closer")
 
 
 def test_relation_refuses_what_the_picture_contradicts() -> None:
     # 0.3 m to the right of the other, but so far away that it appears to its left.
     numbers = solvers.relation_numbers(LEVEL, at(0.8, 8, 1.5), at(0.5, 1, 1.5))
     with pytest.raises(Wrong, match="contradicts the picture"):
-        solvers.relation_words(numbers, (0.15, 0.1), (0.15, 0.1), (0.2, 0.15))
+        solvers.relation_words(numbers, (0.15, 0.1), (0.15, 0.1), (0.2, 0.15), 3.0)
 
 
 @pytest.mark.parametrize(("value", "expected"), [(-0.4, -1), (-0.25, -1), (0.05, 0), (0.0, 0), (0.25, 1)])

@@ -39,8 +39,10 @@ HOSTILE = (
 
 
 def poses(count: int = 32) -> list[np.ndarray]:
-    """A camera that swings past the things."""
-    return [
+    """A camera that looks round, so that one thing after another comes into view, and then swings past them."""
+    eye = np.array([3 - 1.5 * np.sin(1), 1.1, 1.4])
+    looks = np.radians([-44.0] * 4 + [-35.0] * 4 + [-18.0] * 4 + [4.5] * 4 + [70.0] * 2)
+    return [look_at(eye, eye + [np.sin(a), np.cos(a), -0.05]) for a in looks] + [
         look_at(
             np.array([3 + 1.5 * np.sin(a), 1.2 + 0.1 * a, 1.5 + 0.2 * np.cos(3 * a)]),
             np.array([3 + 2.4 * np.sin(5 * a), 5.0, 0.6]),

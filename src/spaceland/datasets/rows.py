@@ -131,4 +131,8 @@ def _fill_problem(kind: str, answer: str) -> str | None:
         return None if re.fullmatch(r"\d+(\.\d+)?", answer) else "answer is not a number"
     if kind == "box":
         return None if _BOX.fullmatch(answer) else "answer is not a box"
+    if kind == "found":
+        return None if re.fullmatch(rf".+, {_BOX.pattern}", answer) else "answer does not end with a box"
+    if kind == "size":
+        return None if re.fullmatch(r"\d+, \d+, \d+", answer) else "answer is not three whole numbers"
     return None

@@ -9,6 +9,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from spaceland.questions.answers_boxes import BoxListAnswer, FrameBoxAnswer, GroundingAnswer
+from spaceland.questions.answers_views import (
+    FramesAnswer,
+    MapAnswer,
+    OrderAnswer,
+    PlaceAnswer,
+    PointAnswer,
+    PoseAnswer,
+    RouteAnswer,
+)
+
 LEFT_RIGHT = ("left", "right")
 BELOW_ABOVE = ("below", "above")
 FARTHER_CLOSER = ("farther", "closer")
@@ -121,89 +132,8 @@ class MotionAnswer:
 
 
 @dataclass(frozen=True)
-class PlaceAnswer:
-    """A place in an image (0 to 1000 across and down) and its depth in metres.
-
-    >>> PlaceAnswer(412, 530, 2.31).text
-    '(412,530),2.3'
-    """
-
-    kind: ClassVar[str] = "place"
-    x: int
-    y: int
-    depth_m: float
-    decimals: int = 1
-
-    @property
-    def value(self) -> list[float]:
-        return [self.x, self.y, self.depth_m]
-
-    @property
-    def text(self) -> str:
-        return f"({self.x},{self.y}),{self.depth_m:.{self.decimals}f}"
-
-
-@dataclass(frozen=True)
-class FramesAnswer:
-    """Frames of a video, counted from 1.
-
-    >>> FramesAnswer((3, 4)).text
-    'Frame-3, Frame-4'
-    """
-
-    kind: ClassVar[str] = "frames"
-    value: tuple[int, ...]
-
-    @property
-    def text(self) -> str:
-        return ", ".join(f"Frame-{number}" for number in self.value)
-
-
-@dataclass(frozen=True)
-class OrderAnswer:
-    """Labels in the order in which they appear."""
-
-    kind: ClassVar[str] = "order"
-    value: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        return ", ".join(self.value)
-
-
-@dataclass(frozen=True)
-class MapAnswer:
-    """Places on a map, in metres to the right and ahead: x0, y0, x1, y1, ...
-
-    >>> MapAnswer((-0.31, 1.4, 0.04, 2.0)).text
-    'Object0 :(-0.3,1.4). Object1 :(0.0,2.0).'
-    """
-
-    kind: ClassVar[str] = "map"
-    value: tuple[float, ...]
-    decimals: int = 1
-
-    @property
-    def text(self) -> str:
-        said = [f"{round(v, self.decimals) + 0.0:.{self.decimals}f}" for v in self.value]
-        return " ".join(f"Object{k} :({x},{y})." for k, (x, y) in enumerate(zip(said[::2], said[1::2], strict=True)))
-
-
-@dataclass(frozen=True)
-class RouteAnswer:
-    """A walk in steps such as "turn left", "walk 2.1 m", "pass the lamp 0.8 m to the right", "stop 1.0 m from ..."."""
-
-    kind: ClassVar[str] = "route"
-    value: tuple[str, ...]
-
-    @property
-    def text(self) -> str:
-        return ", ".join(self.value)
-
-
-@dataclass(frozen=True)
 class ChoiceAnswer:
-    """One of several marked objects: the colour of its mark, and how the question calls it.
+    """One of several objects: its role (the colour of its mark, where it has one), and how the question calls it.
 
     >>> ChoiceAnswer("green", "lamp (green point)").text
     'lamp (green point)'
@@ -212,6 +142,22 @@ class ChoiceAnswer:
     kind: ClassVar[str] = "choice"
     value: str
     text: str
+
+
+@dataclass(frozen=True)
+class WordsAnswer:
+    """Words out of a fixed set: a direction, or one turn after the other.
+
+    >>> WordsAnswer(("Turn Left", "Turn Back")).text
+    'Turn Left, Turn Back'
+    """
+
+    kind: ClassVar[str] = "words"
+    value: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return ", ".join(self.value)
 
 
 @dataclass(frozen=True)
@@ -271,8 +217,14 @@ Answer = (
     | MapAnswer
     | RouteAnswer
     | ChoiceAnswer
+    | WordsAnswer
     | FoundAnswer
     | SizeAnswer
+    | PointAnswer
+    | PoseAnswer
+    | GroundingAnswer
+    | FrameBoxAnswer
+    | BoxListAnswer
 )
 
 
@@ -281,6 +233,6 @@ def value_to_json(answer: Answer) -> Any:
     value = answer.value
     if isinstance(value, float):
         return round(value, 6)
-    if isinstance(value, Sequence):
+    if isinstance(value, Sequence) and not isinstance(value, str):
         return [round(v, 6) if isinstance(v, float) else v for v in value]
     return value

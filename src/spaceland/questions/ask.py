@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -26,6 +28,9 @@ from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.questions.tasks import TASKS, Task
 from spaceland.scenes.scene import Scene
 from spaceland.visibility import SceneVisibility, scene_visibility
+
+_MIN_SAME_ANSWER = 3
+"""So many facts of a task in a scene may have the same answer, however few there are."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,8 @@ def _ask_task(context: TaskContext, task: Task, per_scene: int, seed: int) -> li
     letters, verdicts = Deck(task.wording.num_options, rng), Deck(2, rng)
     questions: list[Question] = []
     taken: set[str] = set()
+    asked: set[tuple[object, ...]] = set()
+    same_answer: Counter[object] = Counter()
     num_facts = 0
     if per_scene <= 0:
         return []
@@ -116,6 +123,15 @@ def _ask_task(context: TaskContext, task: Task, per_scene: int, seed: int) -> li
         things = frozenset(fact.objects.values())
         if context.asked_enough(things):
             context.reject("same objects asked about before", fact.frames, tuple(fact.objects.values()))
+            continue
+        if _same_again(fact) in asked:
+            context.reject("asked before, perhaps in another order", fact.frames, tuple(fact.objects.values()))
+            continue
+        answer = _category(fact)
+        share = max(context.policy.max_answer_share, 1.1 / task.wording.num_options)
+        most = max(_MIN_SAME_ANSWER, math.ceil(share * (num_facts + 1)))
+        if answer is not None and same_answer[answer] + 1 > most:
+            context.reject("answer too frequent", fact.frames, tuple(fact.objects.values()))
             continue
         rows = []
         for format in task.formats:
@@ -131,11 +147,29 @@ def _ask_task(context: TaskContext, task: Task, per_scene: int, seed: int) -> li
             rows.append(row)
         if rows:
             context.count_asked(things)
+            same_answer[answer] += 1
+            asked.add(_same_again(fact))
             questions.extend(rows)
             num_facts += 1
         if num_facts == per_scene:
             break
     return questions
+
+
+def _category(fact: Fact) -> object:
+    """An answer of few possible ones, which could be guessed without looking; None where there are many."""
+    return str(fact.answer.value) if fact.answer.kind in ("relation", "count", "choice", "words") else None
+
+
+def _same_again(fact: Fact) -> tuple[object, ...]:
+    """Equal for facts that ask the same of the same objects in the same views, in whatever order.
+
+    Objects may be exchanged where the answer is a number: it then is the same distance, or the same difference.
+    """
+    numeric = fact.answer.kind in ("number", "count")
+    who = frozenset(fact.objects.values()) if numeric else frozenset(fact.objects.items())
+    numbers = "" if fact.objects else json.dumps(fact.values, default=str)
+    return frozenset(fact.frames), who, json.dumps(value_to_json(fact.answer), default=str), numbers
 
 
 def _question(context: TaskContext, fact: Fact, format: str, phrased: Phrased, seed: int) -> Question:

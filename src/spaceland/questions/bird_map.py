@@ -88,7 +88,7 @@ BIRD_MAP = Wording(
     ),
     sentences=(
         "{map}.",
-        "seen from above: {map}.",
+        "seen from the ceiling: {map}.",
         "on the map they lie at {map}.",
         "the plan reads {map}.",
         "their places in metres are {map}.",

@@ -50,20 +50,20 @@ def _of_pair(context: TaskContext, first: Frame, second: Frame) -> Fact | None:
     place = (second.T_world_cam[:3, 3] - first.T_world_cam[:3, 3]) @ first.T_world_cam[:3, :3]
     z = float(place[2])
     if z < policy.min_camera_depth_m:
-        context.reject("second camera is not in front of the first")
+        context.reject("second camera is not in front of the first", (first.id, second.id), value=z)
         return None
     u = float(place[0]) / z * camera.fx + camera.cx
     v = float(place[1]) / z * camera.fy + camera.cy
     border = policy.camera_border_share * camera.width
     if not (border <= u <= camera.width - border and border <= v <= camera.height - border):
-        context.reject("second camera is outside the first image")
+        context.reject("second camera is outside the first image", (first.id, second.id))
         return None
     tested, free_m = _free_depth(context.scene, first, u, v)
     if free_m is not None and free_m <= 0:
-        context.reject("depth unknown where the second camera is")
+        context.reject("depth unknown where the second camera is", (first.id, second.id))
         return None
     if free_m is not None and free_m < z + policy.camera_clearance_m:
-        context.reject("second camera may be hidden")
+        context.reject("second camera may be hidden", (first.id, second.id), value=free_m - z)
         return None
     depth = z if conventions.depth == "z" else float(np.linalg.norm(place))
     answer = PlaceAnswer(to_thousand(u, camera.width), to_thousand(v, camera.height), depth, conventions.decimals)

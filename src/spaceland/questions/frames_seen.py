@@ -68,15 +68,15 @@ def _of_object(context: TaskContext, frames: Sequence[Frame], marked: ObjectView
     for number, frame in enumerate(frames, 1):
         seen = is_seen(context, frame, context.views.visibility.view(frame.id, object_id))
         if seen is None:
-            context.reject("neither seen nor unseen in a frame")
+            context.reject("neither seen nor unseen in a frame", (frame.id,), (object_id,))
             return None
         if seen:
             numbers.append(number)
     if len(numbers) < policy.min_seen_frames:
-        context.reject("seen in too few frames")
+        context.reject("seen in too few frames", (marked.frame_id,), (object_id,), len(numbers))
         return None
     if len(frames) - len(numbers) < policy.min_unseen_frames:
-        context.reject("seen in almost all frames")
+        context.reject("seen in almost all frames", (marked.frame_id,), (object_id,), len(numbers))
         return None
     place = next(k for k, frame in enumerate(frames) if frame.id == marked.frame_id)
     camera = frames[place].camera
@@ -109,7 +109,7 @@ FRAMES_SEEN = Wording(
             "list all frames that show the {a}.",
             "go through the video and name every frame in which the {a} {a_is} visible.",
             "which of the frames show the {a}?",
-            "when {a_is} the {a} in the picture? Name all the frames.",
+            "when {a_is} the {a} in view? Name all the frames.",
             "find the {a} in the other frames as well: in which of them can one see the very same thing?",
         )
     },

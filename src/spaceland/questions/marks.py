@@ -98,7 +98,7 @@ def box_mark(color: Color, view: ObjectView, image_index: int, width: int, heigh
 
 
 def draw_marks(image: UInt8[np.ndarray, "h w 3"], marks: Sequence[Mark]) -> UInt8[np.ndarray, "h w 3"]:
-    """A copy of the image with marks; boxes are drawn around, not over, their area."""
+    """A copy of the image with marks; boxes are drawn around, not over, their area, except along the image border."""
     height, width = image.shape[:2]
     canvas = Image.fromarray(image)
     draw = ImageDraw.Draw(canvas)
@@ -112,5 +112,6 @@ def draw_marks(image: UInt8[np.ndarray, "h w 3"], marks: Sequence[Mark]) -> UInt
         else:
             x0, y0, x1, y1 = (v * s / 1000 for v, s in zip(mark.xy, (width, height, width, height), strict=True))
             line = max(2, round(mark.size * width))
-            draw.rectangle((x0 - line, y0 - line, x1 + line, y1 + line), outline=color, width=line)
+            outline = max(x0 - line, 0), max(y0 - line, 0), min(x1 + line, width - 1), min(y1 + line, height - 1)
+            draw.rectangle(outline, outline=color, width=line)
     return np.array(canvas)

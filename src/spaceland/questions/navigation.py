@@ -17,7 +17,6 @@ is asked about. Things that are named have a label of their own and are clearly 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import combinations_with_replacement, pairwise
 from random import Random
 
@@ -27,9 +26,12 @@ from jaxtyping import Float
 from spaceland.questions.answers import RouteAnswer
 from spaceland.questions.camera import heading_elevation_roll
 from spaceland.questions.facts import Fact, TaskContext
+from spaceland.questions.frames_seen import seen_params
 from spaceland.questions.language import capitalise
 from spaceland.questions.phrasing import Wording
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.setups import Setup
+from spaceland.questions.walks import Leg, Path, legs_of, right_of, setback_m, turn_word, wrap_deg
 from spaceland.scenes.scene import Frame, SceneObject
 
 _END_M = 0.2
@@ -38,74 +40,6 @@ _PASSED_PER_LEG = 2
 _STRETCHES = 40
 """So many parts of a walk are tried."""
 _TURNS = {"right": "turn right", "left": "turn left", "round": "turn round", "straight": "look straight ahead"}
-Path = Float[np.ndarray, "n 2"]
-
-
-@dataclass(frozen=True)
-class Leg:
-    """A straight part of a path, from point `start` to point `stop` of it."""
-
-    start: int
-    stop: int
-    length_m: float
-    heading_deg: float
-
-
-def corners_of(path: Path, straight_m: float) -> list[int]:
-    """Points of a path that are enough to draw it: no other point is farther than `straight_m` from their line.
-
-    The farthest point from the line between two corners becomes a corner, as long as it is too far (Douglas-Peucker).
-    """
-    corners = {0, len(path) - 1}
-    waiting = [(0, len(path) - 1)]
-    while waiting:
-        a, b = waiting.pop()
-        if b - a < 2:
-            continue
-        along = path[b] - path[a]
-        length = float(np.hypot(*along))
-        offset = path[a + 1 : b] - path[a]
-        share = np.clip(offset @ along / max(length, 1e-9) ** 2, 0, 1)
-        # Rounded, so that the noise of a moved world does not decide between equals.
-        away = np.round(np.linalg.norm(offset - share[:, None] * along, axis=1), 6)
-        k = int(np.argmax(away))
-        if away[k] > straight_m:
-            corners.add(a + 1 + k)
-            waiting += [(a, a + 1 + k), (a + 1 + k, b)]
-    return sorted(corners)
-
-
-def turn_word(turn_deg: float, policy: AmbiguityPolicy) -> str | None:
-    """ "straight", "left", "right" or "round"; None for what is neither."""
-    size, margin = round(abs(turn_deg), 6), policy.turn_margin_deg
-    if size <= policy.turn_threshold_deg - margin:
-        return "straight"
-    if size >= policy.half_turn_threshold_deg + margin:
-        return "round"
-    if policy.turn_threshold_deg + margin <= size <= policy.half_turn_threshold_deg - margin:
-        return "right" if turn_deg > 0 else "left"
-    return None
-
-
-def legs_of(path: Path, straight_m: float, policy: AmbiguityPolicy) -> list[Leg]:
-    """The legs of a path. Corners at which it goes straight on are dropped while it stays within twice the width."""
-    corners = corners_of(path, straight_m)
-    k = 1
-    while k < len(corners) - 1:
-        a, b, c = (path[n] for n in corners[k - 1 : k + 2])
-        turn = _wrap(_heading(c - b) - _heading(b - a))
-        part = path[corners[k - 1] : corners[k + 1] + 1] - a
-        off = np.abs(part @ _right(_heading(c - a)))
-        if turn_word(turn, policy) == "straight" and off.max() <= 2 * straight_m:
-            del corners[k]
-            k = max(1, k - 1)
-        else:
-            k += 1
-    legs = []
-    for a, b in pairwise(corners):
-        step = path[b] - path[a]
-        legs.append(Leg(a, b, float(np.hypot(*step)), _heading(step)))
-    return legs
 
 
 def propose_navigation(context: TaskContext, rng: Random) -> Iterator[Fact]:
@@ -114,7 +48,9 @@ def propose_navigation(context: TaskContext, rng: Random) -> Iterator[Fact]:
     if frames is None:
         return
     for first, last in _stretches(context, frames):
+        context.looking_at = Setup((frames[first], frames[last]), ())
         fact = _of_stretch(context, frames, first, last)
+        context.looking_at = None
         if fact is not None:
             yield fact
             return
@@ -150,7 +86,7 @@ def _of_stretch(context: TaskContext, frames: Sequence[Frame], first: int, last:
     if abs(elevation) > context.policy.max_elevation_deg:
         context.reject("too steep for a heading")
         return None
-    turns = [_wrap(b - a) for a, b in pairwise([heading, *(leg.heading_deg for leg in legs)])]
+    turns = [wrap_deg(b - a) for a, b in pairwise([heading, *(leg.heading_deg for leg in legs)])]
     words = [turn_word(turn, context.policy) for turn in turns]
     if None in words or "straight" in words[1:]:
         context.reject("a bend that is no clear turn")
@@ -167,11 +103,12 @@ def _of_stretch(context: TaskContext, frames: Sequence[Frame], first: int, last:
             named.add(other.id)
             passed.append((k, other, right_m))
     walked = context.scene.frames
+    things = [other for _, other, _ in passed] + [thing]
     return Fact(
         task="nav_video",
         frames=tuple(frame.id for frame in frames),
-        objects={},
-        labels={},
+        objects={f"object {k}": one.id for k, one in enumerate(things)},
+        labels={f"object {k}": one.label for k, one in enumerate(things)},
         answer=RouteAnswer(_steps(context.conventions.decimals, legs, words, passed, goal)),
         values={
             "stretch": [first + 1, last + 1],
@@ -207,6 +144,7 @@ def _steps(
 def _params(context: TaskContext) -> dict[str, object]:
     policy = context.policy
     return {
+        **seen_params(context),
         "decimals": context.conventions.decimals,
         "path_straight_m": policy.path_straight_m,
         "min_leg_m": policy.min_leg_m,
@@ -234,6 +172,9 @@ def _clear_legs(context: TaskContext, path: Path) -> list[Leg] | None:
     if min(leg.length_m for leg in legs) < policy.min_leg_m:
         context.reject("a leg too short to be named")
         return None
+    if max(setback_m(path, leg) for leg in legs) > 2 * policy.path_straight_m:
+        context.reject("goes back and forth")
+        return None
     return legs
 
 
@@ -249,7 +190,7 @@ def _passed(
     policy: AmbiguityPolicy, path: Path, leg: Leg, things: Sequence[SceneObject]
 ) -> list[tuple[SceneObject, float]]:
     """Things wholly on one side of a leg, and how far their centres are to its right, in the order of passing."""
-    right = _right(leg.heading_deg)
+    right = right_of(leg.heading_deg)
     ahead = (path[leg.stop] - path[leg.start]) / leg.length_m
     found = []
     for thing in things:
@@ -279,20 +220,6 @@ def _goal(
         context.reject("two things equally near to the end")
         return None
     return context.thing(ranked[0][1]), ranked[0][0]
-
-
-def _heading(step: Float[np.ndarray, "2"]) -> float:
-    """Degrees clockwise from world +y, as seen from above."""
-    return float(np.degrees(np.arctan2(step[0], step[1])))
-
-
-def _right(heading_deg: float) -> Float[np.ndarray, "2"]:
-    angle = np.radians(heading_deg)
-    return np.array([np.cos(angle), -np.sin(angle)])
-
-
-def _wrap(angle_deg: float) -> float:
-    return (angle_deg + 180) % 360 - 180
 
 
 def _fields(fact: Fact) -> dict[str, str]:

@@ -52,9 +52,9 @@ def appearances(context: TaskContext, frames: Sequence[Frame]) -> list[Appearanc
         by_label.setdefault(thing.label, []).append(thing.id)
     for label in sorted(by_label):
         if context.views.is_excluded(context.thing(by_label[label][0])):
-            context.reject("excluded label")
+            context.reject("excluded label", objects=by_label[label])
         elif "," in label:
-            context.reject("label holds a comma")
+            context.reject("label holds a comma", objects=by_label[label])
         else:
             first = _first(context, frames, by_label[label])
             if first is not None:
@@ -72,12 +72,12 @@ def _first(context: TaskContext, frames: Sequence[Frame], object_ids: Sequence[i
         if clear:
             largest = max(clear, key=lambda view: (view.visible_px, -view.object_id))
             if glimpse and number - glimpse > context.policy.max_glimpse_frames:
-                context.reject("a glimpse long before it is clearly seen")
+                context.reject("a glimpse long before it is clearly seen", (frame.id,), (largest.object_id,))
                 return None
             return number, largest.object_id, glimpse or number
         if any(seen is None for seen, _ in states):
             glimpse = glimpse or number
-    context.reject("never clearly seen")
+    context.reject("never clearly seen", objects=object_ids)
     return None
 
 
@@ -95,7 +95,7 @@ def propose_order(context: TaskContext, rng: Random) -> Iterator[Fact]:
         asked.add(labels)
         in_order = sorted(chosen, key=lambda one: one.number)
         if any(b.glimpse - a.number < gap for a, b in pairwise(in_order)):
-            context.reject("first appearances too near to each other")
+            context.reject("first appearances too near to each other", objects=[one.object_id for one in in_order])
             continue
         yield Fact(
             task="appearance_order",

@@ -64,7 +64,7 @@ class AmbiguityPolicy:
     # Closest and farthest.
     tie_margin_m: float = 0.2
     """The closest (farthest) object beats every other one by at least this much, and by the ratio below."""
-    tie_ratio: float = 1.15
+    tie_ratio: float = 1.1
 
     # Sizes.
     max_size_truncated: float = 0.01
@@ -72,7 +72,42 @@ class AmbiguityPolicy:
     """An object whose size is asked for must be nearly whole in the view."""
     max_box_tilt_deg: float = 5.0
     """Boxes that lean by more have no length, width and height."""
-    min_size_m: float = 0.03
+    min_size_m: float = 0.05
+    """Thinner things have no size in whole centimetres."""
+
+    # Which of two is larger.
+    size_ratio: float = 1.3
+    size_margin_m: float = 0.15
+    """The higher (longer) object beats the other one by both."""
+    volume_ratio: float = 2.0
+    min_volume_side_m: float = 0.1
+    """Thinner things have no volume that anybody could judge."""
+    max_compared_truncated: float = 0.1
+    max_compared_occluded: float = 0.25
+
+    # Spots seen in two views.
+    point_border_share: float = 0.03
+    """A spot lies this far inside both images, as a share of the image width."""
+    min_point_gap_m: float = 0.25
+    """Wrong spots are at least so far from the right one in the room ..."""
+    min_point_gap_share: float = 0.08
+    """... and so far from it and each other in the picture, as a share of its width."""
+
+    # Free spots on the floor.
+    floor_tolerance_m: float = 0.04
+    free_margin_m: float = 0.2
+    """Nothing stands nearer to a free spot than this, going by the boxes of all objects."""
+    max_beside_m: float = 2.0
+    """A spot beside an object is at most this far from its centre."""
+    beside_deg: float = 25.0
+    not_beside_deg: float = 65.0
+    """A spot to the left of something is this near to straight left; what is not left, this far from it."""
+    max_beside_bearing_deg: float = 18.0
+    """The object is this near to straight ahead, so that left and behind mean the same to everybody."""
+
+    # Detection.
+    min_detected: int = 2
+    max_detected: int = 20
 
     # Imagined observer.
     imagined_threshold_m: float = 0.20
@@ -114,9 +149,9 @@ class AmbiguityPolicy:
     max_count: int = 20
 
     # In which frames something is seen. Between seen and unseen nobody is asked.
-    seen_fraction: float = 0.25
+    seen_fraction: float = 0.35
     """Visible share of the whole projection from which on an object of `min_area_share` counts as seen."""
-    seen_large_share: float = 0.04
+    seen_large_share: float = 0.15
     """Visible area that is large enough whatever its share of the whole, as a share of the image."""
     unseen_area_share: float = 0.0003
     """Visible area below which an object counts as not seen, as a share of the image."""
@@ -143,7 +178,27 @@ class AmbiguityPolicy:
     min_nearest_gap_m: float = 0.3
     """The thing at which a path ends is nearer than any other by this much."""
 
+    # VSI-Bench's questions.
+    vsi_min_count: int = 2
+    vsi_min_size_m: float = 0.1
+    """Longest side of a thing whose size is asked for."""
+    vsi_min_distance_m: float = 0.3
+    """Between the nearest points of two boxes."""
+    route_stop_m: float = 0.4
+    """One stops so far in front of a thing."""
+    route_body_m: float = 0.2
+    """Free space on both sides of a way."""
+    min_route_leg_m: float = 0.8
+    route_turn_deg: float = 30.0
+    """From this bend on it is a turn to the left or right, and from the next one on a turn back."""
+    route_back_deg: float = 140.0
+    route_margin_deg: float = 8.0
+    max_route_lift_m: float = 0.3
+    """Ways lead to things whose lowest point is no higher than this above the floor."""
+
     # Variety.
+    max_answer_share: float = 0.34
+    """Share of a task's facts in a scene that may have the same relation, count or choice (three always may)."""
     max_same_objects: int = 2
     """How often one task may ask about the same set of objects in a scene."""
 

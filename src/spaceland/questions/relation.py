@@ -151,7 +151,10 @@ def relation_options(
         for triple in product(*[axis if slot else ("",) for slot, axis in zip(right, axes, strict=True)])
         if triple != right
     ]
-    wrong = shuffled(same_shape, rng)[:3]
+    # The mirror image of the right one is always there: left and right are told by looking, not by what is frequent.
+    mirror = (OPPOSITE.get(right[0], ""), right[1], right[2])
+    others = shuffled((triple for triple in same_shape if triple != mirror), rng)
+    wrong = shuffled([mirror, *others[:2]] if mirror in same_shape else others[:3], rng)
     if len(wrong) < 3:
         # Only slots whose truth is known to be empty or not are varied, so every such triple is wrong.
         other = [t for t in product(*[(*axis, "") for axis in axes]) if t != right and t not in wrong and any(t)]

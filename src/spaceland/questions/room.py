@@ -5,7 +5,7 @@ Worked example. The floor outline has the corners (0, 0), (6, 0), (6, 4), (3, 4)
     question  How large is the floor of this room in square metres? Answer with one number.
     answer    36.0
 
-Asked only where the source knows the floor outline.
+Where the source knows no floor, it is measured on the surface (`scenes.floor`), if that can be done surely.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from random import Random
 from spaceland.questions.answers import NumberAnswer
 from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.phrasing import Wording, number_options
+from spaceland.scenes.floor import floor_of
 
 
 def propose_room_size(context: TaskContext, rng: Random) -> Iterator[Fact]:
     """One fact for each scene with a known floor."""
-    room, frames = context.scene.room, context.video_frames()
+    floor, frames = floor_of(context.scene), context.video_frames()
+    room = floor.room
     if room is None:
-        context.reject("floor outline unknown")
+        context.reject(f"floor unknown: {floor.problem}")
     elif frames is not None:
         yield Fact(
             task="room_size",
@@ -31,7 +33,11 @@ def propose_room_size(context: TaskContext, rng: Random) -> Iterator[Fact]:
             labels={},
             answer=NumberAnswer(room.area_m2, "m2", context.conventions.decimals),
             values={"area_m2": round(room.area_m2, 6)},
-            params={"measure": "area inside the floor outline", "decimals": context.conventions.decimals},
+            params={
+                "measure": "area inside the floor outline",
+                "decimals": context.conventions.decimals,
+                **floor.params,
+            },
         )
 
 

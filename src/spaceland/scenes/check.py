@@ -89,7 +89,7 @@ def _content(scene: Scene) -> list[Finding]:
     findings.append(Finding("info", f"{len(scene.objects)} objects with {labels} labels", len(scene.objects)))
     room = scene.room
     findings.append(Finding("info", f"room of {room.area_m2:.1f} m2" if room else "no room outline"))
-    if not frames and surface is None:
+    if not frames and surface is None and not scene.objects:
         findings.append(Finding("error", "empty scene: no frames and no surface", 0, "check the path and the layout"))
     elif not frames:
         findings.append(Finding("warn", "no frames", 0, "only top views can be made of it"))

@@ -284,4 +284,6 @@ def _surface(path: Path) -> Surface:
 
 def _room(fields: _Fields) -> Room:
     height = None if fields.value.get("height_m") is None else fields.number("height_m")
-    return Room(fields.array("floor_polygon", -1, 2), fields.number("floor_z_m"), height, fields.number("area_m2"))
+    # An empty list: the area alone is known.
+    outline = np.zeros((0, 2)) if fields.get("floor_polygon") == [] else fields.array("floor_polygon", -1, 2)
+    return Room(outline, fields.number("floor_z_m"), height, fields.number("area_m2"))

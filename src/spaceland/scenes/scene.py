@@ -90,12 +90,20 @@ class Surface:
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """Floor outline [k, 2] in world x, y (not closed), floor height, room height where known, and floor area."""
+    """Floor outline [k, 2] in world x, y (not closed), floor height, room height where known, and floor area.
+
+    The outline is empty (k = 0) where the source knows the area alone.
+    """
 
     floor_polygon: Float[np.ndarray, "k 2"]
     floor_z_m: float
     height_m: float | None
     area_m2: float
+
+    @property
+    def has_outline(self) -> bool:
+        """Whether it is known where the floor ends."""
+        return len(self.floor_polygon) >= 3
 
 
 @dataclass(frozen=True, eq=False)

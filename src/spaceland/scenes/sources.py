@@ -17,6 +17,8 @@ Adding a kind is one new file and one line in `KINDS`.
     structured3d:/data/S3D        Structured3D rooms, single views
     matterport3d:/data/v1/scans   Matterport3D regions (?unit=house for whole buildings)
     embodiedscan:/data            EmbodiedScan's boxes over the images of other datasets
+    vsi:scannet_meta_info_val.json boxes, counts and floor areas as VSI-Bench describes rooms; no pictures
+    python:reader.py?at=/data     a reader of your own (docs/own-scans.md)
 """
 
 from __future__ import annotations
@@ -41,6 +43,8 @@ KINDS = {
     "structured3d": "spaceland.scenes.structured3d",
     "matterport3d": "spaceland.scenes.matterport3d",
     "embodiedscan": "spaceland.scenes.embodiedscan",
+    "vsi": "spaceland.scenes.vsi",
+    "python": "spaceland.scenes.python_file",
 }
 
 

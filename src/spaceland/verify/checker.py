@@ -20,6 +20,7 @@ from spaceland.verify import solvers
 from spaceland.verify.evidence import Evidence
 from spaceland.verify.marks import check_mark_roles, check_marks
 from spaceland.verify.rows import Row, Wrong, read_row, real, shown
+from spaceland.verify.rules import COUNTS
 from spaceland.verify.tasks import check_answer
 
 CENTER_M = 1e-3
@@ -50,6 +51,9 @@ class SceneChecker:
         visibility = (config or {}).get("visibility")
         width = visibility.get("width_px") if isinstance(visibility, dict) else None
         self._evidence = Evidence(scene, width if isinstance(width, int) and width > 0 else 320)
+        conventions = (config or {}).get("conventions")
+        self._chosen_frames = isinstance(conventions, dict) and conventions.get("video_frames") == "coverage"
+        self._frame_places = {frame.id: k for k, frame in enumerate(scene.frames)}
         self._image_problems: dict[tuple[str, str], str | None] = {}
         self.skipped: Counter[str] = Counter()
 
@@ -88,19 +92,24 @@ class SceneChecker:
                 raise Wrong(f"facts.frames are {shown(list(row.frames))}, expected {_or(allowed)} different ones")
             return
         n = len(row.frames)
+        if self._chosen_frames:
+            places = [self._frame_places[frame_id] for frame_id in row.frames]
+            if places != sorted(set(places)):
+                raise Wrong("the frames of the video are not in their order")
+            return
         expected = [frames[k * len(frames) // n].id for k in range(n)]
         if list(row.frames) != expected:
             raise Wrong(f"the {n} frames are not spread evenly over the {len(frames)} of the scene")
 
     def _check_objects(self, row: Row) -> None:
         roles = row.rules.roles
-        if row.task != "obj_count" and sorted(row.objects) != sorted(roles):
+        if row.task not in COUNTS and not row.rules.open_roles and sorted(row.objects) != sorted(roles):
             raise Wrong(
                 f"facts.objects has the roles {shown(sorted(row.objects))}, expected {', '.join(roles) or 'none'}"
             )
         if len(set(row.objects.values())) != len(row.objects):
             raise Wrong("two roles have the same object")
-        labelled = {"counted"} if row.task == "obj_count" else set(roles)
+        labelled = {"counted"} if row.task in COUNTS else set(row.objects if row.rules.open_roles else roles)
         if set(row.labels) != labelled:
             raise Wrong(f"facts.labels names {shown(sorted(row.labels))}, expected {shown(sorted(labelled))}")
         if set(row.centers) != set(row.objects):
@@ -109,7 +118,7 @@ class SceneChecker:
             thing = self._scene.objects_by_id.get(object_id)
             if thing is None:
                 raise Wrong(f"object {object_id} is not in the scene")
-            label = row.labels["counted" if row.task == "obj_count" else role]
+            label = row.labels["counted" if row.task in COUNTS else role]
             if thing.label != label:
                 raise Wrong(f"label of {role} is {shown(label)}, object {object_id} is labelled {shown(thing.label)}")
             shift = solvers.distance_m(np.array(row.centers[role]), np.asarray(thing.center, dtype=float))

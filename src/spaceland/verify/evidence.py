@@ -13,7 +13,7 @@ its visible part lie. Trust is graded, and where nothing can be tested the answe
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -34,6 +34,7 @@ MARGIN_M = 0.10
 INNER_SLACK = 20
 """How far (of 1000) a side may fall short of the object's visible points, which other labels can claim at contacts."""
 _FRAMES_HELD = 40
+_PATCH_SHARE = 0.0002
 _NEAR_M = 0.05
 _RAY_WIDTH_PX = 320
 
@@ -97,12 +98,30 @@ class Evidence:
                 return bool(thing.box.contains(world, MARGIN_M).any())
         return None if self._ray_meets(frame, thing, pixels[4]) else False
 
+    def depths(self, frame: Frame, xy: Sequence[float]) -> np.ndarray | None:
+        """Known depths at a place on the 0..1000 scale and the eight places one thousandth away; None without depth."""
+        depth = self._depth(frame)
+        if depth is None:
+            return None
+        steps = np.array([[dx, dy] for dy in (-1, 0, 1) for dx in (-1, 0, 1)])
+        z = depth.at((np.array(xy) + steps) / 1000 * [frame.camera.width, frame.camera.height], frame.camera)
+        return z[np.isfinite(z) & (z > 0)]
+
     def bounds(self, frame: Frame, thing: SceneObject) -> Bounds | None:
         """Bounds of a box around the visible part; None when the object is out of view."""
         key = (frame.id, thing.id)
         if key not in self._bounds:
             self._bounds[key] = self._find_bounds(frame, thing)
         return self._bounds[key]
+
+    def plainly_shows(self, frame: Frame, thing: SceneObject) -> bool:
+        """Whether an object is seen in a frame beyond dispute: a solid patch of its ids, or many points unhidden."""
+        ids = self._ids(frame)
+        if ids is not None:
+            inside = ndimage.binary_erosion(ids.values == thing.id, np.ones((3, 3)))
+            return bool(inside.sum() >= _PATCH_SHARE * ids.values.size)
+        bounds = self.bounds(frame, thing)
+        return bounds is not None and bounds.inner is not None and bool((bounds.inner[2:] > bounds.inner[:2]).all())
 
     def _find_bounds(self, frame: Frame, thing: SceneObject) -> Bounds | None:
         outline = projected_box(frame, thing.box, MARGIN_M)

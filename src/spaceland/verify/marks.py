@@ -12,6 +12,11 @@ from spaceland.scenes.scene import Frame, Scene
 from spaceland.verify import text
 from spaceland.verify.evidence import Evidence
 from spaceland.verify.rows import Row, Wrong, reals, shown, whole
+from spaceland.verify.rules import COUNTS
+from spaceland.verify.tasks.correspondence import check_spots
+from spaceland.verify.tasks.free_space import check_places
+from spaceland.verify.tasks.grounding import check_detected
+from spaceland.verify.tasks.nearest import check_rivals, found_place
 
 NO_DEPTH = "no depth to test whether a marked place is hidden"
 NO_INNER = "no depth or too few points to test the least extent of a box"
@@ -33,8 +38,18 @@ def check_marks(row: Row, scene: Scene, evidence: Evidence, skipped: Counter[str
     if row.task == "position_matching":
         box = reals(row.value, "facts.value", 4)
         _check_box(frames[1], row.objects["red"], box, scene, evidence, skipped, "answer box")
-    if row.task == "obj_count":
+    if row.rules.kind == "found":
+        image, box = found_place(row)
+        _check_box(frames[image], row.objects["found"], box, scene, evidence, skipped, "answer box")
+        check_rivals(row, scene, frames, evidence)
+    if row.task in (*COUNTS, "grounding_frame", "grounding_box", "detection"):
         _check_seen_at(row, scene, evidence, skipped)
+    if row.task == "detection":
+        check_detected(row, scene, evidence)
+    if row.task == "free_space_point" and not check_places(row, scene, frames, evidence):
+        skipped[NO_DEPTH] += 1
+    if row.task == "point_correspondence" and not check_spots(row, scene, frames, evidence):
+        skipped[NO_DEPTH] += 1
 
 
 def check_mark_roles(row: Row) -> None:
@@ -57,7 +72,7 @@ def check_mark_roles(row: Row) -> None:
 
 def _check_names(row: Row) -> None:
     """Every mark (without marks every label) is named in the question, and no other colour is."""
-    colors = [mark.color for mark in row.marks] or list(row.rules.roles)
+    colors = [mark.color for mark in row.marks] or ([] if row.rules.unnamed else list(row.rules.roles))
     named = text.colors_hidden(text.hide_mentions(text.stem_of(row), row))
     if sorted(named) != sorted(colors):
         raise Wrong(f"the question names {shown(named)} with their labels, the marks are {shown(colors)}")
@@ -107,10 +122,10 @@ def _ints(box: Iterable[float]) -> list[int]:
 
 
 def _check_seen_at(row: Row, scene: Scene, evidence: Evidence, skipped: Counter[str]) -> None:
-    """Every counted object has a pixel in one of the frames."""
+    """Every object has a pixel in one of the frames."""
     seen_at = row.values.get("seen_at")
     if not isinstance(seen_at, dict) or sorted(seen_at) != sorted(str(k) for k in row.objects.values()):
-        raise Wrong("facts.values.seen_at does not name exactly the counted objects")
+        raise Wrong("facts.values.seen_at does not name exactly the objects of the row")
     for key, place in seen_at.items():
         if not isinstance(place, list) or len(place) != 3 or place[0] not in row.frames:
             raise Wrong(f"facts.values.seen_at of object {key} is {shown(place)}, expected frame, x and y")

@@ -8,9 +8,11 @@ or stands beside another object's label, and the row is wrong.
 
 from __future__ import annotations
 
+import json
 import re
 
 from spaceland.verify.rows import COLORS, LETTERS, Row, Wrong, shown
+from spaceland.verify.rules import COUNTS
 
 # Private characters cannot be part of a label: labels hold printable characters only.
 HIDDEN = {color: chr(0xE000 + k) for k, color in enumerate(COLORS)}
@@ -44,19 +46,26 @@ def hide_mentions(text: str, row: Row) -> str:
         label = row.labels.get(mark.color, "")
         place = _place(mark.image_index, len(row.frames)) if row.rules.views in ("multi", "video") else ""
         mentions[f"{label} ({mark.color} {shape_name(mark.shape)}{place})"] = mark.color
-    if not row.marks:
+    if not row.marks and not row.rules.unnamed:
         mentions = {row.labels.get(role, ""): role for role in row.rules.roles}
     for mention in sorted(mentions, key=len, reverse=True):
         pattern = rf"\b(?:the|this|that) {re.escape(mention)}"
         text = re.sub(pattern, HIDDEN[mentions[mention]], text, flags=re.IGNORECASE)
     if row.task == "position_matching":
         text = _hide_bare_label(text, row)
-    elif row.task == "obj_count":
+    elif row.task == "detection":
+        text = text.replace(quoted_labels(row), "these things")
+    elif row.task in COUNTS:
         text = re.sub(_counted_noun(row.labels.get("counted", "")), "the things", text, flags=re.IGNORECASE)
     left = _COLOR_NAME.search(text)
     if left:
         raise Wrong(f"'{left.group()}' is named without such a mark, or beside a wrong label")
     return text
+
+
+def quoted_labels(row: Row) -> str:
+    """The labels of a row as a detection question lists them: in quotes, each once, in alphabetical order."""
+    return ", ".join(json.dumps(label, ensure_ascii=False) for label in sorted(set(row.labels.values())))
 
 
 def _place(index: int, num_images: int) -> str:
@@ -74,19 +83,20 @@ def _hide_bare_label(text: str, row: Row) -> str:
 
 
 def split_options(row: Row) -> tuple[str, tuple[str, ...]]:
-    """The question without its options, and the four options, which must agree with the `options` column.
+    """The question without its options, and the options, which must agree with the `options` column.
 
     Raises:
-        Wrong: not four distinct options, or other ones in the text.
+        Wrong: not four (for some tasks two) distinct options, or other ones in the text.
     """
-    options = row.options or ()
-    if len(options) != 4 or len({option.strip().lower() for option in options}) != 4:
-        raise Wrong(f"options {shown(list(options))} are not four different ones")
+    options, count = row.options or (), row.rules.num_options
+    letters = LETTERS[:count]
+    if len(options) != count or len({option.strip().lower() for option in options}) != count:
+        raise Wrong(f"options {shown(list(options))} are not {count} different ones")
     stem, *lines = row.question.split("\n")
-    if lines != [f"{letter}. {option}" for letter, option in zip(LETTERS, options, strict=True)]:
+    if lines != [f"{letter}. {option}" for letter, option in zip(letters, options, strict=True)]:
         raise Wrong("the options in the question are not those of the options column")
-    if row.answer not in LETTERS:
-        raise Wrong(f"answer {shown(row.answer)} is not a letter from A to D")
+    if row.answer not in letters:
+        raise Wrong(f"answer {shown(row.answer)} is not a letter from A to {letters[-1]}")
     return stem, options
 
 

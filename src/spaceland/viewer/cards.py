@@ -23,7 +23,7 @@ from spaceland.viewer.topview import numbers, read_cameras, top_view
 
 _MARK_WORD = re.compile(rf"\(({'|'.join(COLORS)}) (point|box)\)")
 _MAX_SINGLE = 3
-_UNITS = {"m2": "m\N{SUPERSCRIPT TWO}", "m": "m"}
+_UNITS = {"m2": "m\N{SUPERSCRIPT TWO}", "m": "m", "cm": "cm"}
 
 
 @dataclass
@@ -101,7 +101,7 @@ def _pictures(row: Mapping[str, Any], gallery: Gallery) -> Html:
     for index in range(len(names)):
         picture = gallery.single(row, index)
         caption = f"image {index + 1} of {len(names)}" if len(names) > 1 else None
-        overlay = _box_overlay(row, picture) if index == 1 and picture.uri else None
+        overlay = _box_overlay(row, picture, index) if picture.uri else None
         shown = tag("img", src=picture.uri, width=picture.width, height=picture.height, alt=f"image {index + 1}")
         body = tag("div", shown, overlay, class_="frame") if picture.uri else _missing(picture)
         figures.append(tag("figure", body, tag("figcaption", caption) if caption else None))
@@ -134,16 +134,19 @@ def _sheet(row: Mapping[str, Any], name: str, sheet: Picture) -> Html:
     )
 
 
-def _box_overlay(row: Mapping[str, Any], picture: Picture) -> Html | None:
-    """The box that a matching question searches for, and the wrong options, over the second image."""
-    if row["facts"].get("kind") != "box":
-        return None
-    right = numbers(row["facts"].get("value"), 4)
+def _box_overlay(row: Mapping[str, Any], picture: Picture, index: int) -> Html | None:
+    """The box that is searched for, over its image; for matching, whose second image has it, wrong options as well."""
+    kind, value = row["facts"].get("kind"), row["facts"].get("value")
+    right = None
+    if kind == "box" and index == 1:
+        right = numbers(value, 4)
+    elif kind == "found" and isinstance(value, list) and value[:1] == [index]:
+        right = numbers(value[1:], 4)
     if right is None:
         return None
     # The viewBox has the picture's own shape, so that letters are not stretched.
     width, height = 1000.0, 1000.0 * picture.height / picture.width
-    options = [_read_box(option) for option in row["options"]]
+    options = [_read_box(option) for option in row.get("options") or []] if kind == "box" else []
     parts = []
     for letter, box in zip(LETTERS, options, strict=False):
         if box is not None and box != right:
@@ -169,7 +172,7 @@ def _letter(box: tuple[float, ...], height: float, letter: str) -> Html:
 
 def _question(row: Mapping[str, Any]) -> Html:
     """Question, options with the right one marked, and the answer."""
-    text, options = row["question"], row["options"]
+    text, options = row["question"], row.get("options") or []
     if options:
         listed = "".join(f"\n{letter}. {option}" for letter, option in zip(LETTERS, options, strict=False))
         text = text.removesuffix(listed)
@@ -245,6 +248,6 @@ def _details(row: Mapping[str, Any]) -> Html:
     """Facts, marks and provenance as JSON, one entry a line."""
     facts = {key: value for key, value in row["facts"].items() if value not in ({}, [], None)}
     lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in facts.items()]
-    lines += [f"mark: {json.dumps(mark, ensure_ascii=False)}" for mark in row["marks"]]
+    lines += [f"mark: {json.dumps(mark, ensure_ascii=False)}" for mark in row.get("marks") or []]
     lines += [f"seed: {row.get('seed')}", f"version: {row.get('version')}"]
     return tag("details", tag("summary", "Everything behind this row"), tag("pre", "\n".join(lines)))

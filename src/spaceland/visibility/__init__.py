@@ -2,6 +2,7 @@
 
 from spaceland.visibility.maps import FrameMaps as FrameMaps
 from spaceland.visibility.maps import MapMaker as MapMaker
+from spaceland.visibility.maps import map_maker as map_maker
 from spaceland.visibility.measure import ObjectSamples as ObjectSamples
 from spaceland.visibility.measure import measure_frame as measure_frame
 from spaceland.visibility.scene_visibility import scene_visibility as scene_visibility

@@ -28,76 +28,78 @@ class LabelGrid:
     """Owner and distance of the nearest surface in every cell around a scene."""
 
     def __init__(self, scene: Scene, voxel_m: float) -> None:
-        points, areas, owners = _owned_points(scene, voxel_m)
-        low, high = points.min(0) - _MARGIN_M, points.max(0) + _MARGIN_M
+        parts = _owned_points(scene, voxel_m)
+        low = np.min([[axis.min() for axis in points.T] for points, _ in parts if len(points)], axis=0) - _MARGIN_M
+        high = np.max([[axis.max() for axis in points.T] for points, _ in parts if len(points)], axis=0) + _MARGIN_M
         while np.prod((high - low) / voxel_m) > _MAX_CELLS:
             voxel_m *= 1.25
         # Floors and walls often lie at round numbers: keep them off the borders between cells.
         low -= 0.37 * voxel_m
         self.low, self.voxel_m = low, voxel_m
-        self.shape = tuple(np.ceil((high - low) / voxel_m).astype(int))
-        x, y, z = ((points - low) / voxel_m).astype(np.int32).T
-        seeds = np.full(self.shape, -1, dtype=np.int32)
-        cells, winners = _largest_owner((x * self.shape[1] + y) * self.shape[2] + z, areas, owners)
-        seeds.ravel()[cells] = winners
+        self.shape = tuple(np.ceil((high - low) / voxel_m).astype(int).tolist())
+        seeds = self._largest_owners(parts)
         nearest = ndimage.distance_transform_edt(seeds < 0, return_distances=False, return_indices=True)
-        square = np.zeros(self.shape, dtype=np.int32)
-        for axis, size in enumerate(self.shape):
-            place = np.arange(size, dtype=np.int32).reshape([-1 if k == axis else 1 for k in range(3)])
-            square += (nearest[axis] - place) ** 2
-        flat = (nearest[0] * self.shape[1] + nearest[1]) * self.shape[2] + nearest[2]
-        distance_mm = np.minimum(np.sqrt(square, dtype=np.float32) * np.float32(1000 * voxel_m), _FAR_MM)
-        # Owner and distance share one number, so that a lookup touches memory once.
-        packed = seeds.ravel()[flat] << 15 | distance_mm.astype(np.int32)
+        packed = np.empty(self.shape, dtype=np.int32)
+        columns, layers = np.arange(self.shape[1], dtype=np.int32)[:, None], np.arange(self.shape[2], dtype=np.int32)
+        for row in range(self.shape[0]):  # slice by slice: what a slice needs stays in the processor's cache
+            x, y, z = nearest[:, row]
+            square = (x - row) ** 2 + (y - columns) ** 2 + (z - layers) ** 2
+            distance_mm = np.sqrt(square, dtype=np.float32) * np.float32(1000 * voxel_m)
+            owner = seeds.ravel()[(x * self.shape[1] + y) * self.shape[2] + z]
+            # Owner and distance share one number, so that a lookup touches memory once.
+            packed[row] = owner << 15 | np.minimum(distance_mm, _FAR_MM).astype(np.int32)
         # The outermost cells stand for everything beyond them: far from any surface.
         packed[[0, -1]] = packed[:, [0, -1]] = packed[:, :, [0, -1]] = _FAR_MM
         self._packed = packed.ravel()
         self._ids = np.array([NO_OBJECT] + [thing.id for thing in scene.objects], dtype=np.int32)
 
+    def _largest_owners(
+        self, parts: list[tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n"]]]
+    ) -> Int[np.ndarray, "x y z"]:
+        """Who has the largest area in each cell (of equal ones the later); -1 in cells without surface."""
+        size = int(np.prod(self.shape))
+        owners = np.full(size, -1, dtype=np.int32)
+        largest, total = np.zeros(size), np.zeros(size)
+        for owner, (points, areas) in enumerate(parts):
+            cells = np.zeros(len(points), dtype=np.int32)
+            for values, low, count in zip(points.T, self.low, self.shape, strict=True):
+                cells *= np.int32(count)
+                cells += ((values - low) / self.voxel_m).astype(np.int32)
+            np.add.at(total, cells, areas)
+            own = total[cells]
+            won = own >= largest[cells]
+            owners[cells[won]], largest[cells[won]] = owner, own[won]
+            total[cells] = 0
+        return owners.reshape(self.shape)
+
     def lookup(
-        self, x: Float[np.ndarray, "n"], y: Float[np.ndarray, "n"], z: Float[np.ndarray, "n"]
-    ) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]]:
+        self, x: Float[np.ndarray, "*n"], y: Float[np.ndarray, "*n"], z: Float[np.ndarray, "*n"]
+    ) -> tuple[Int[np.ndarray, "*n"], Float[np.ndarray, "*n"]]:
         """Object nearest to points given in cells from `low` (`NO_OBJECT`: none is nearest), and distance in metres.
 
         The distance counts from cell to cell; from the outermost cells outwards it is 32 m, whatever is there.
         """
-        flat = np.zeros(len(x), dtype=np.int32)
+        flat = np.zeros(x.shape, dtype=np.int32)
         for values, size in zip((x, y, z), self.shape, strict=True):
             flat *= np.int32(size)
             flat += np.clip(values, 0, size - 1).astype(np.int32)
-        found = self._packed[flat]
-        return self._ids[found >> 15], (found & _FAR_MM).astype(np.float32) * np.float32(0.001)
-
-
-def _largest_owner(
-    cells: Int[np.ndarray, "n"], areas: Float[np.ndarray, "n"], owners: Int[np.ndarray, "n"]
-) -> tuple[Int[np.ndarray, "c"], Int[np.ndarray, "c"]]:
-    """Occupied cells, and who has the largest area in each."""
-    num = int(owners.max()) + 1
-    pairs, place = np.unique(cells.astype(np.int64) * num + owners, return_inverse=True)
-    total = np.bincount(place, weights=areas)
-    order = np.lexsort((total, pairs // num))
-    last = np.append(np.diff(pairs[order] // num) > 0, True)
-    best = pairs[order][last]
-    return best // num, (best % num).astype(np.int32)
+        found = self._packed.take(flat)
+        return self._ids.take(found >> 15), (found & _FAR_MM).astype(np.float32) * np.float32(0.001)
 
 
 def _owned_points(
     scene: Scene, spacing_m: float
-) -> tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n"], Int[np.ndarray, "n"]]:
-    """Points all over the scene, their areas, and their owners: 0 for structure, k + 1 for the k-th object."""
+) -> list[tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n"]]]:
+    """Points all over the scene and their areas: those of the structure, then those of each object."""
     parts = split_surface(scene)
-    points, areas = ([part] for part in parts.structure.points(spacing_m))
-    if not parts.owners_known:
-        areas = [areas[0] * _UNKNOWN_OWNER]
+    points, areas = parts.structure.points(spacing_m)
+    found = [(points, areas if parts.owners_known else areas * _UNKNOWN_OWNER)]
     for thing in scene.objects:
-        own, area = densify(thing.points, thing.faces, spacing_m)
+        points, areas = densify(thing.points, thing.faces, spacing_m)
         if thing.id in parts.owned:
-            more, more_area = parts.owned[thing.id].points(spacing_m)
-            own, area = np.concatenate([own, more]), np.concatenate([area, more_area])
-        points.append(own)
-        areas.append(area)
-    owners = np.repeat(np.arange(len(points), dtype=np.int32), [len(p) for p in points])
-    if len(owners) == 0:
+            more, more_areas = parts.owned[thing.id].points(spacing_m)
+            points, areas = np.concatenate([points, more]), np.concatenate([areas, more_areas])
+        found.append((points, areas))
+    if not any(len(points) for points, _ in found):
         raise SceneError(f"scene {scene.id} has neither surface nor objects; there is nothing to see")
-    return np.concatenate(points), np.concatenate(areas), owners
+    return found

@@ -13,6 +13,7 @@ times: at the middles of their quarters, which for a map of half size are the pi
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -82,7 +83,7 @@ class Resampling:
 
     def take(self, image: Shaped[np.ndarray, "hi wi"], outside: float) -> Shaped[np.ndarray, "h w"]:
         """The image at the map's pixels; `outside` where it does not reach."""
-        picked = image[self.rows[:, None], self.columns[None]]
+        picked = image[self.rows].take(self.columns, axis=1)
         if not (self.good_rows.all() and self.good_columns.all()):
             picked[~(self.good_rows[:, None] & self.good_columns[None])] = outside
         return picked
@@ -94,7 +95,7 @@ def _nearest(at_px: np.ndarray, cx: float, fx: float, image_cx: float, image_fx:
     return np.floor((at_px - cx) / fx * image_fx + image_cx + 1e-6).astype(np.int64)
 
 
-# What quarters of pixels show: (u, v) in map pixels -> ids.
+# What quarters of pixels show: (rows, columns) in a map of double size -> ids.
 _Look = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -104,6 +105,11 @@ class MapMaker:
     def __init__(self, scene: Scene, config: VisibilityConfig) -> None:
         self._scene, self._config = scene, config
         self._resamplings: dict[tuple[PinholeCamera, PinholeCamera], Resampling] = {}
+
+    @property
+    def scene(self) -> Scene:
+        """Whose frames it makes maps of."""
+        return self._scene
 
     @cached_property
     def _grid(self) -> LabelGrid:
@@ -149,8 +155,7 @@ class MapMaker:
         elif frame.depth is not None:
             depth, image, source = self._sensor(frame, camera)
             sampling = self._resampling(source, camera)
-            x, y = np.broadcast_arrays(sampling.x[None], sampling.y[:, None])
-            ids = self._label(frame, x, y, depth)
+            ids = self._label(frame, sampling.x[None], sampling.y[:, None], depth)
             look = self._sensor_look(frame, camera, image, source)
         else:
             depth, ids, look, index = self._rendered(frame, camera)
@@ -158,9 +163,9 @@ class MapMaker:
         if look is None or frame.camera.width < 1.5 * camera.width:
             return FrameMaps(camera, depth, ids, contradicted=contradicted)
         pixels = _edges(ids)
-        u = (pixels % camera.width)[:, None] + np.array([0.25, 0.75, 0.25, 0.75])
-        v = (pixels // camera.width)[:, None] + np.array([0.25, 0.25, 0.75, 0.75])
-        return FrameMaps(camera, depth, ids, pixels, look(u.ravel(), v.ravel()).reshape(-1, 4), contradicted)
+        rows, columns = np.divmod(2 * pixels[:, None], 2 * camera.width)
+        rows, columns = 2 * rows + np.array([0, 0, 1, 1]), columns + np.array([0, 1, 0, 1])
+        return FrameMaps(camera, depth, ids, pixels, look(rows, columns), contradicted)
 
     def _resampling(self, image: PinholeCamera, target: PinholeCamera) -> Resampling:
         key = image, target
@@ -175,11 +180,10 @@ class MapMaker:
         assert frame.object_ids is not None
         image = np.asarray(frame.object_ids()).astype(np.int32)
         source = frame.camera.scaled(image.shape[1], image.shape[0])
+        fine = self._resampling(source, _double(camera))
 
-        def look(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-            column = _nearest(u, camera.cx, camera.fx, source.cx, source.fx)
-            row = _nearest(v, camera.cy, camera.fy, source.cy, source.fy)
-            return image[np.clip(row, 0, source.height - 1), np.clip(column, 0, source.width - 1)]
+        def look(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+            return image[fine.rows[rows], fine.columns[columns]]
 
         return self._resampling(source, camera).take(image, NO_OBJECT), look
 
@@ -191,33 +195,35 @@ class MapMaker:
         return _positive(self._resampling(source, camera).take(image, 0.0)), image, source
 
     def _sensor_look(self, frame: Frame, camera: PinholeCamera, image: np.ndarray, source: PinholeCamera) -> _Look:
-        def look(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-            column = _nearest(u, camera.cx, camera.fx, source.cx, source.fx)
-            row = _nearest(v, camera.cy, camera.fy, source.cy, source.fy)
-            good = (column >= 0) & (column < source.width) & (row >= 0) & (row < source.height)
-            z = np.zeros(len(u), dtype=np.float32)
-            z[good] = image[row[good], column[good]]
-            x, y = (column + 0.5 - source.cx) / source.fx, (row + 0.5 - source.cy) / source.fy
-            return self._label(frame, x.astype(np.float32), y.astype(np.float32), _positive(z))
+        fine = self._resampling(source, _double(camera))
+
+        def look(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+            z = image[fine.rows[rows], fine.columns[columns]]
+            z[~(fine.good_rows[rows] & fine.good_columns[columns])] = 0
+            return self._label(frame, fine.x[columns], fine.y[rows], _positive(z))
 
         return look
 
     def _label(self, frame: Frame, x: np.ndarray, y: np.ndarray, depth: np.ndarray) -> Int[np.ndarray, "*n"]:
-        """Object nearest to the points at `depth` on rays (x, y, 1), where one is within the tolerance."""
-        ids = np.full(depth.shape, NO_OBJECT, dtype=np.int32)
-        known = np.flatnonzero(depth)
-        if len(self._scene.objects) == 0 or len(known) == 0:
-            return ids
-        x, y, z = x.ravel()[known], y.ravel()[known], depth.ravel()[known]
+        """Object nearest to the points at `depth` on rays (x, y, 1), where one is within the tolerance.
+
+        Depth is 0 where unknown; `x` and `y` broadcast to its shape.
+        """
+        if len(self._scene.objects) == 0 or depth.size == 0:
+            return np.full(depth.shape, NO_OBJECT, dtype=np.int32)
         # Straight to grid cells: cell = (R @ ray * z + t - low) / voxel, one coordinate after the other.
         scale = 1 / self._grid.voxel_m
         R = (frame.T_world_cam[:3, :3] * scale).astype(np.float32)
         t = ((frame.T_world_cam[:3, 3] - self._grid.low) * scale).astype(np.float32)
-        cells = [(x * R[k, 0] + y * R[k, 1] + R[k, 2]) * z + t[k] for k in range(3)]
+        cells = []
+        for k in range(3):
+            cell = x * R[k, 0] + y * R[k, 1]
+            cell += R[k, 2]
+            cell *= depth
+            cell += t[k]
+            cells.append(cell)
         found, distance = self._grid.lookup(*cells)
-        found[distance > self._config.tolerance_at(z)] = NO_OBJECT
-        ids.ravel()[known] = found
-        return ids
+        return np.where((depth > 0) & (distance <= self._config.tolerance_at(depth)), found, np.int32(NO_OBJECT))
 
     def _contradicted(
         self, frame: Frame, camera: PinholeCamera, index: Int[np.ndarray, "h w"]
@@ -248,8 +254,9 @@ class MapMaker:
             hits = self._caster.cast(pose[:3, 3], rays @ pose[:3, :3].T)
             return hits.distance, self._owner_of(frame, rays, hits.distance, hits.face), hits.face
 
-        def look(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-            return cast(camera.unproject(np.stack([u, v], -1), np.ones(len(u))))[1]
+        def look(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+            pixels = np.stack([columns + 0.5, rows + 0.5], -1)
+            return cast(_double(camera).unproject(pixels, np.ones(rows.shape)))[1]
 
         depth, ids, face = cast(camera.pixel_rays())
         return depth, ids, look, face
@@ -261,6 +268,26 @@ class MapMaker:
         if self._surface.object_ids is not None:
             return self._owners[index]
         return self._label(frame, rays[..., 0].astype(np.float32), rays[..., 1].astype(np.float32), depth)
+
+
+def _double(camera: PinholeCamera) -> PinholeCamera:
+    """The camera of a map of double size, whose pixels are the quarters of this one's."""
+    return camera.scaled(2 * camera.width, 2 * camera.height)
+
+
+_MAKERS: OrderedDict[tuple[int, VisibilityConfig], MapMaker] = OrderedDict()
+_MAKERS_HELD = 2
+
+
+def map_maker(scene: Scene, config: VisibilityConfig) -> MapMaker:
+    """The map maker of a scene; those of the last scenes are kept, since their label grid takes most of a second."""
+    key = id(scene), config
+    if key not in _MAKERS or _MAKERS[key].scene is not scene:
+        _MAKERS[key] = MapMaker(scene, config)
+        if len(_MAKERS) > _MAKERS_HELD:
+            _MAKERS.popitem(last=False)
+    _MAKERS.move_to_end(key)
+    return _MAKERS[key]
 
 
 def _positive(depth: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.transforms import invert_rigid, transform_points
@@ -31,14 +31,15 @@ _MAX_CELLS_ACROSS = 160
 class ObjectSamples:
     """Sample points of all objects in one array, counted from `origin` (so that float32 is enough).
 
-    Those of object k at level l are `points[start[k]:start[k] + counts[k, l]]`, `spacing_m[k] * 2**l` apart.
+    Those of object k at level l are `points[:, start[k]:start[k] + counts[k, l]]`, `spacing_m[k] * 2**l` apart. Each
+    axis is a row of its own, since long rows are much faster than many short ones.
     """
 
     ids: Int[np.ndarray, "k"]
     centers: Float[np.ndarray, "k 3"]
     radius_m: Float[np.ndarray, "k"]
     origin: Float[np.ndarray, "3"]
-    points: Float[np.ndarray, "n 3"]
+    points: Float[np.ndarray, "3 n"]
     start: Int[np.ndarray, "k"]
     counts: Int[np.ndarray, "k l"]
     spacing_m: Float[np.ndarray, "k"]
@@ -57,7 +58,7 @@ class ObjectSamples:
             centers=centers,
             radius_m=np.array(reach),
             origin=origin,
-            points=np.concatenate([np.zeros((0, 3)), *(p - origin for p, _, _ in samples)]).astype(np.float32),
+            points=np.concatenate([np.zeros((3, 0)), *((p - origin).T for p, _, _ in samples)], axis=1).astype(np.float32),
             start=np.concatenate([[0], np.cumsum(counts[:, 0])])[:-1].astype(np.int64),
             counts=counts,
             spacing_m=np.array([s for _, _, s in samples]),
@@ -84,7 +85,7 @@ def measure_frame(frame: Frame, maps: FrameMaps, samples: ObjectSamples, config:
         row0, column0, row1, column1 = part.box
         ay, ax = part.anchor
         anchor_depth = float(maps.depth[int(ay), int(ax)])
-        visible, truncated, occluded = shares[row].tolist()
+        visible, truncated, occluded = shares[row]
         views.append(
             ObjectView(
                 frame_id=frame.id,
@@ -127,49 +128,59 @@ def _shares(
     samples: ObjectSamples,
     chosen: Int[np.ndarray, "c"],
     config: VisibilityConfig,
-) -> Float[np.ndarray, "c 3"]:
+) -> list[tuple[float, float, float]]:
     """Visible fraction, truncated share and occluded share of the chosen objects."""
-    camera, num = maps.camera, len(chosen)
+    camera = maps.camera
     R = T_world_cam[:3, :3].T
     centers_z = (samples.centers[chosen] - T_world_cam[:3, 3]) @ R[2]
     level = _levels(samples, chosen, centers_z, camera)
     counts = samples.counts[chosen, level]
-    points = np.concatenate([samples.points[a : a + n] for a, n in zip(samples.start[chosen], counts, strict=True)])
-    which = np.repeat(np.arange(num), counts)
-    local = points @ R.T.astype(np.float32) + (R @ (samples.origin - T_world_cam[:3, 3])).astype(np.float32)
-    z = local[:, 2]
-    ahead = z > _NEAR_M
-    ahead_counts = np.bincount(which, weights=ahead, minlength=num).astype(np.int64)
-    if not ahead.all():
-        which, local, z = which[ahead], local[ahead], z[ahead]
-    u = local[:, 0] / z * np.float32(camera.fx) + np.float32(camera.cx)
-    v = local[:, 1] / z * np.float32(camera.fy) + np.float32(camera.cy)
     spacing_px = samples.spacing_m[chosen] * 2.0**level * max(camera.fx, camera.fy)
-    cell, num_cells = _cells(u, v, z, which, ahead_counts, spacing_px, camera)
-    # Every point counts by one over the number of points in its cell: sums over an object then count cells.
-    weight = 1.0 / np.bincount(cell, minlength=num_cells)[cell]
+    t = (R @ (samples.origin - T_world_cam[:3, 3])).astype(np.float32)[:, None]
+    R = R.astype(np.float32)
+    labels, depth = _with_rim(labels), _with_rim(maps.depth)
+    shares = []
+    # Object by object: a few thousand points at a time stay in the processor's cache.
+    for k, start, count, spacing in zip(chosen.tolist(), samples.start[chosen].tolist(), counts.tolist(), spacing_px.tolist(), strict=True):
+        local = R @ samples.points[:, start : start + count] + t
+        shares.append(_shares_of(k + 1, local, spacing, camera, labels, depth, config))
+    return shares
 
+
+def _shares_of(
+    label: int,
+    points_cam: Float[np.ndarray, "3 n"],
+    spacing_px: float,
+    camera: PinholeCamera,
+    labels: Int[np.ndarray, "h2 w2"],
+    depth: Float[np.ndarray, "h2 w2"],
+    config: VisibilityConfig,
+) -> tuple[float, float, float]:
+    """The shares of one object from its sample points in the camera's frame.
+
+    `spacing_px` is the distance of samples in pixels at a depth of one metre. Both maps have a rim of one pixel.
+    """
+    ahead = points_cam[2] > _NEAR_M
+    x, y, z = points_cam if ahead.all() else points_cam[:, ahead]
+    if len(z) == 0:
+        return 0.0, 1.0, 0.0
+    ahead_share = len(z) / len(ahead)
+    u = x / z * np.float32(camera.fx) + np.float32(camera.cx)
+    v = y / z * np.float32(camera.fy) + np.float32(camera.cy)
+    cell = _cells(u, v, 1.25 * spacing_px / float(z.min()), camera)
+    # Every point counts by one over the number of points in its cell: sums then count cells.
+    points_in = np.bincount(cell)
+    whole = np.count_nonzero(points_in)
+    weight = 1.0 / points_in[cell]
     inside = (u >= 0) & (u < camera.width) & (v >= 0) & (v < camera.height)
-    visible = np.zeros(len(z), dtype=bool)
-    hidden = np.zeros(len(z), dtype=bool)
-    index = np.flatnonzero(inside)
-    visible[index], hidden[index] = _seen_and_hidden(
-        u[index], v[index], z[index], which[index], maps, labels, chosen, config
-    )
-
-    def cells_of(mask: Bool[np.ndarray, "n"]) -> Float[np.ndarray, "c"]:
-        return np.bincount(which[mask], weights=weight[mask], minlength=num)
-
-    in_image, is_visible, is_hidden = cells_of(inside), cells_of(visible), cells_of(hidden)
-    whole = np.maximum(np.bincount(which, weights=weight, minlength=num), 1e-9)
-    ahead_share = ahead_counts / np.maximum(counts, 1)
-    return np.stack(
-        [
-            is_visible / whole * ahead_share,
-            1 - in_image / whole * ahead_share,
-            is_hidden / np.maximum(in_image, 1e-9),
-        ],
-        -1,
+    if not inside.all():
+        u, v, z, weight = u[inside], v[inside], z[inside], weight[inside]
+    visible, hidden = _seen_and_hidden(label, u, v, z, labels, depth, config)
+    in_image = float(weight.sum())
+    return (
+        float(weight @ visible) / whole * ahead_share,
+        1 - in_image / whole * ahead_share,
+        float(weight @ hidden) / max(in_image, 1e-9),
     )
 
 
@@ -183,72 +194,61 @@ def _levels(
 
 
 def _cells(
-    u: np.ndarray,
-    v: np.ndarray,
-    z: np.ndarray,
-    which: Int[np.ndarray, "n"],
-    counts: Int[np.ndarray, "c"],
-    spacing_px: Float[np.ndarray, "c"],
-    camera: PinholeCamera,
-) -> tuple[Int[np.ndarray, "n"], int]:
-    """Number of the cell of each point, and how many cells there are; every object has its own.
+    u: Float[np.ndarray, "n"], v: Float[np.ndarray, "n"], cell_px: float, camera: PinholeCamera
+) -> Int[np.ndarray, "n"]:
+    """Number of the cell of each point.
 
-    Cells are wide enough that neighbouring samples of an unbroken surface leave no empty cell between them.
-    `spacing_px` is the distance of samples in pixels at a depth of one metre; points are sorted by `which`.
+    `cell_px` is so wide that neighbouring samples of an unbroken surface leave no empty cell between them; cells are
+    wider where there would be too many.
     """
-    bounds = np.concatenate([[0], np.cumsum(counts)])
-    used = np.flatnonzero(counts)
-    first = bounds[used]
-    if len(used) == 0:
-        return np.zeros(0, dtype=np.int64), 0
-    cell_px = np.ones(len(counts))
-    low, span = np.zeros((len(counts), 2)), np.zeros((len(counts), 2))
-    cell_px[used] = 1.25 * spacing_px[used] / np.minimum.reduceat(z, first)
-    axes = []
-    for axis, (values, size) in enumerate(((u, camera.width), (v, camera.height))):
+    axes, spans = [], []
+    for values, size in ((u, camera.width), (v, camera.height)):
         clipped = np.clip(values, -_REACH * size, (1 + _REACH) * size)
-        low[used, axis] = np.minimum.reduceat(clipped, first)
-        span[used, axis] = np.maximum.reduceat(clipped, first) - low[used, axis]
+        low = clipped.min()
+        clipped -= low
         axes.append(clipped)
-    cell_px = np.maximum(np.maximum(cell_px, _MIN_CELL_PX), span.max(1) / _MAX_CELLS_ACROSS)
-    extent = (span / cell_px[:, None]).astype(np.int64) + 2
-    offset = np.concatenate([[0], np.cumsum(extent.prod(1))])
-    inverse = (1 / cell_px).astype(np.float32)[which]
-    column = ((axes[0] - low[:, 0].astype(np.float32)[which]) * inverse).astype(np.int64)
-    row = ((axes[1] - low[:, 1].astype(np.float32)[which]) * inverse).astype(np.int64)
-    return offset[which] + row * extent[which, 0] + column, int(offset[-1])
+        spans.append(float(clipped.max()))
+    cell_px = max(cell_px, _MIN_CELL_PX, max(spans) / _MAX_CELLS_ACROSS)
+    column, row = ((values * np.float32(1 / cell_px)).astype(np.int32) for values in axes)
+    return row * (int(spans[0] / cell_px) + 2) + column
 
 
 def _seen_and_hidden(
-    u: np.ndarray,
-    v: np.ndarray,
-    z: np.ndarray,
-    which: np.ndarray,
-    maps: FrameMaps,
-    labels: np.ndarray,
-    chosen: np.ndarray,
+    label: int,
+    u: Float[np.ndarray, "n"],
+    v: Float[np.ndarray, "n"],
+    z: Float[np.ndarray, "n"],
+    labels: Int[np.ndarray, "h2 w2"],
+    depth: Float[np.ndarray, "h2 w2"],
     config: VisibilityConfig,
 ) -> tuple[Bool[np.ndarray, "n"], Bool[np.ndarray, "n"]]:
-    """Which points inside the image show, and which are behind something; where no depth is known, neither."""
-    width = maps.camera.width
-    pixel = v.astype(np.int64) * width + u.astype(np.int64)
-    mine = (chosen + 1).astype(labels.dtype)[which]
-    seen = labels.ravel()[pixel] == mine
-    rest = np.flatnonzero(~seen)
-    pixel, mine, z = pixel[rest], mine[rest], z[rest]
-    depth = maps.depth.ravel()[pixel]
-    tolerance = config.tolerance_at(z)
-    behind = (depth > 0) & (depth < z - tolerance)
-    # The outline of an object rounds to pixels one way or the other: a point on it may show in the pixel beside.
-    padded = np.pad(labels, 1)
-    beside = (pixel // width + 1) * (width + 2) + pixel % width + 1
-    near = np.zeros(len(rest), dtype=bool)
-    for dy in (-1, 0, 1):
-        for dx in (-1, 0, 1):
-            near |= padded.ravel()[beside + dy * (width + 2) + dx] == mine
-    # Things that lie flat on the object hide it without standing out from it by more than the tolerance.
-    covered = (labels.ravel()[pixel] > 0) & (depth > 0) & (depth < z + tolerance) & ~near
+    """Which points inside the image show, and which are behind something; where no depth is known, neither.
+
+    Both maps have a rim of one pixel.
+    """
+    width = labels.shape[1]
+    pixel = v.astype(np.int32) * np.int32(width) + u.astype(np.int32) + np.int32(width + 1)
+    shown = labels.take(pixel)
+    seen = shown == label
     hidden = np.zeros(len(seen), dtype=bool)
-    hidden[rest] = behind | covered
-    seen[rest] = near & ~behind
+    rest = np.flatnonzero(~seen)
+    z, there = z[rest], depth.take(pixel[rest])
+    tolerance = config.tolerance_at(z)
+    behind = (there > 0) & (there < z - tolerance)
+    hidden[rest] = behind
+    front = ~behind
+    rest, z, there, tolerance = rest[front], z[front], there[front], tolerance[front]
+    # The outline of an object rounds to pixels one way or the other: a point on it may show in the pixel beside.
+    around = np.array([[dy * width + dx] for dy in (-1, 0, 1) for dx in (-1, 0, 1)], dtype=np.int32)
+    near = (labels.take(pixel[rest] + around) == label).any(0)
+    seen[rest] = near
+    # Things that lie flat on the object hide it without standing out from it by more than the tolerance.
+    hidden[rest] = (shown[rest] > 0) & (there > 0) & (there < z + tolerance) & ~near
     return seen, hidden
+
+
+def _with_rim(image: Shaped[np.ndarray, "h w"]) -> Shaped[np.ndarray, "h2 w2"]:
+    """The image with a rim of zeros, one pixel wide."""
+    padded = np.zeros((image.shape[0] + 2, image.shape[1] + 2), dtype=image.dtype)
+    padded[1:-1, 1:-1] = image
+    return padded

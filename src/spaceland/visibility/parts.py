@@ -14,6 +14,8 @@ from scipy import ndimage
 
 from spaceland.scenes.scene import NO_OBJECT
 
+_WITHOUT_DEPTH = np.int32(1 << 29)  # more than any squared distance in pixels
+
 
 @dataclass(frozen=True)
 class VisiblePart:
@@ -28,10 +30,14 @@ def label_map(object_ids: Int[np.ndarray, "h w"], ids: Int[np.ndarray, "k"]) -> 
     """The id map with ids replaced by 1 + their index in `ids`, and 0 for everything else."""
     if len(ids) == 0:
         return np.zeros(object_ids.shape, dtype=np.int32)
-    order = np.argsort(ids)
-    position = np.minimum(np.searchsorted(ids[order], object_ids), len(ids) - 1)
-    known = (object_ids != NO_OBJECT) & (ids[order][position] == object_ids)
-    return np.where(known, order[position] + 1, 0).astype(np.int32)
+    # Neighbours mostly have the same id, so only the first of a run is looked up.
+    flat = object_ids.ravel()
+    starts = np.append(0, np.flatnonzero(flat[1:] != flat[:-1]) + 1)[: len(flat)]
+    found, order = flat[starts], np.argsort(ids)
+    position = np.minimum(np.searchsorted(ids[order], found), len(ids) - 1)
+    known = (found != NO_OBJECT) & (ids[order][position] == found)
+    labels = np.where(known, order[position] + 1, 0).astype(np.int32)
+    return np.repeat(labels, np.diff(np.append(starts, len(flat)))).reshape(object_ids.shape)
 
 
 def visible_parts(
@@ -42,26 +48,28 @@ def visible_parts(
     if len(wanted) == 0:
         return {}
     squared = _squared_depth_inside(labels)
+    # Pixels without depth come after all that have one.
+    score = np.where(depth > 0, squared, squared - _WITHOUT_DEPTH)
     boxes = ndimage.find_objects(labels)
     parts: dict[int, VisiblePart] = {}
     for label in wanted.tolist():
         if label > len(boxes) or boxes[label - 1] is None:
             continue
         rows, columns = boxes[label - 1]
-        mask = labels[rows, columns] == label
-        with_depth = mask & (depth[rows, columns] > 0)
-        score = np.where(with_depth if with_depth.any() else mask, squared[rows, columns], -1)
-        best = int(score.max())
-        deepest = np.argwhere(score == best)
+        own = np.where(labels[rows, columns] == label, score[rows, columns], -2 * _WITHOUT_DEPTH)
+        best = int(own.max())
+        y, x = np.nonzero(own == best)
         # Of equally deep pixels the one nearest to their middle. Neighbours that are equally near give the point
         # between them, so that a mirrored picture gives the mirrored anchor.
-        offset = ((deepest - deepest.mean(0)) ** 2).sum(1)
-        nearest = deepest[offset <= offset.min() + 1e-9]
-        row, column = (nearest.mean(0) if np.ptp(nearest, axis=0).max() <= 1 else nearest[0]).tolist()
+        offset = (y - y.sum() / len(y)) ** 2 + (x - x.sum() / len(x)) ** 2
+        nearest = np.flatnonzero(offset <= offset.min() + 1e-9)
+        y, x = y[nearest].tolist(), x[nearest].tolist()
+        together = max(y) - min(y) <= 1 and max(x) - min(x) <= 1
+        row, column = (sum(y) / len(y), sum(x) / len(x)) if together else (y[0], x[0])
         parts[label] = VisiblePart(
             (rows.start, columns.start, rows.stop, columns.stop),
             (rows.start + row, columns.start + column),
-            float(np.sqrt(best)) + 0.5,
+            float(np.sqrt(best if best >= 0 else best + _WITHOUT_DEPTH)) + 0.5,
         )
     return parts
 

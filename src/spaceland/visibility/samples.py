@@ -94,29 +94,38 @@ def _place_keys(points: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, "n"]:
 def densify(
     points: Float[np.ndarray, "n 3"], faces: Int[np.ndarray, "m 3"] | None, spacing_m: float
 ) -> tuple[Float[np.ndarray, "k 3"], Float[np.ndarray, "k"]]:
-    """The points, plus lattice points on every triangle with an edge longer than `spacing_m`.
+    """The points, plus lattice points on every triangle with an edge longer than `spacing_m` (without its corners).
 
     Returns:
         Points and the area in square metres that each stands for; without triangles a quarter of the spacing squared.
     """
     if faces is None or len(faces) == 0:
         return points, np.full(len(points), spacing_m**2 / 4)
-    corners = points[faces]
-    edges = corners - np.roll(corners, 1, axis=1)
-    longest = np.sqrt(np.einsum("mij,mij->mi", edges, edges).max(1))
-    area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1) / 2
+    longest, area = _triangle_sizes(points, faces)
     steps = np.clip(np.ceil(longest / spacing_m), 1, 200).astype(int)
-    small = steps == 1
+    # A lattice of n steps has (n + 1) (n + 2) / 2 points; its corners are among the points already.
+    share = area / ((steps + 1) * (steps + 2) // 2)
     parts = [points]
-    areas = [np.bincount(faces[small].ravel(), weights=np.repeat(area[small] / 3, 3), minlength=len(points))]
-    for n in np.unique(steps[~small]):
+    areas = [np.bincount(faces.ravel(), weights=np.repeat(share, 3), minlength=len(points))]
+    for n in np.unique(steps[steps > 1]):
         i, j = np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij")
-        inside = i + j <= n
-        weights = np.stack([i[inside], j[inside], n - i[inside] - j[inside]], -1) / n
-        of_size = steps == n
-        parts.append(np.einsum("wc,mcd->mwd", weights, corners[of_size]).reshape(-1, 3))
-        areas.append(np.repeat(area[of_size] / len(weights), len(weights)))
+        weights = np.stack([i, j, n - i - j], -1)[i + j <= n]
+        weights = weights[weights.max(1) < n] / n
+        of_size = np.flatnonzero(steps == n)
+        parts.append((weights @ points[faces[of_size]]).reshape(-1, 3))
+        areas.append(np.repeat(share[of_size], len(weights)))
     return np.concatenate(parts), np.concatenate(areas)
+
+
+def _triangle_sizes(
+    points: Float[np.ndarray, "n 3"], faces: Int[np.ndarray, "m 3"]
+) -> tuple[Float[np.ndarray, "m"], Float[np.ndarray, "m"]]:
+    """Longest edge in metres and area in square metres of each triangle."""
+    corners = np.take(np.ascontiguousarray(points.T), faces.T, axis=1)  # by axis and corner: long rows are fast
+    edges = corners - corners[:, [2, 0, 1]]
+    longest = np.sqrt((edges * edges).sum(0).max(0))
+    normal = np.cross(edges[:, 0], edges[:, 1], axis=0)
+    return longest, np.sqrt((normal * normal).sum(0)) / 2
 
 
 def object_samples(
@@ -152,9 +161,11 @@ def object_samples(
 
 def thin(points: Float[np.ndarray, "n 3"], cell_m: float) -> Int[np.ndarray, "k"]:
     """Indices of one point for each occupied cell of a grid: the first in order."""
-    cells = np.floor((points - points.min(0)) / cell_m).astype(np.int64)
-    extent = cells.max(0) + 1
-    _, first = np.unique((cells[:, 0] * extent[1] + cells[:, 1]) * extent[2] + cells[:, 2], return_index=True)
+    key = np.zeros(len(points), dtype=np.int64)
+    for values in points.T:  # one axis after the other: minima over short rows are slow
+        cell = np.floor((values - values.min()) / cell_m).astype(np.int64)
+        key = key * (cell.max() + 1) + cell
+    _, first = np.unique(key, return_index=True)
     return np.sort(first)
 
 
@@ -177,15 +188,13 @@ def surface_samples(scene: Scene, count: int) -> Float[np.ndarray, "k 3"]:
     """
     surface = scene.surface
     if surface is not None and surface.faces is not None and len(surface.faces):
-        corners = surface.vertices[surface.faces]
-        areas = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-        total = np.cumsum(areas)
+        total = np.cumsum(_triangle_sizes(surface.vertices, surface.faces)[1])
         index = np.arange(count)
-        face = np.minimum(np.searchsorted(total, (index + 0.5) / count * total[-1]), len(areas) - 1)
+        face = np.minimum(np.searchsorted(total, (index + 0.5) / count * total[-1]), len(total) - 1)
         a, b = index * 0.7548776662466927 % 1, index * 0.5698402909980532 % 1
         flip = a + b > 1
         a, b = np.where(flip, 1 - a, a), np.where(flip, 1 - b, b)
-        c = corners[face]
+        c = surface.vertices[surface.faces[face]]
         return c[:, 0] + a[:, None] * (c[:, 1] - c[:, 0]) + b[:, None] * (c[:, 2] - c[:, 0])
     points = surface.vertices if surface is not None and len(surface.vertices) else _depth_points(scene, 20 * count)
     if len(points) == 0:

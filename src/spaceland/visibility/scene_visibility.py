@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float
 from spaceland.files import write_bytes
 from spaceland.geometry.transforms import invert_rigid, transform_points
 from spaceland.scenes.scene import Frame, Scene
-from spaceland.visibility.maps import FrameMaps, MapMaker
+from spaceland.visibility.maps import FrameMaps, MapMaker, map_maker
 from spaceland.visibility.measure import ObjectSamples, measure_frame
 from spaceland.visibility.samples import surface_samples
 from spaceland.visibility.types import ObjectView, SceneVisibility, VisibilityConfig
@@ -46,7 +46,7 @@ def scene_visibility(
         SceneError: a frame has neither depth nor a surface behind it, or an image is broken.
     """
     config = config or VisibilityConfig()
-    maker = MapMaker(scene, config)
+    maker = map_maker(scene, config)
     lazy: dict[str, tuple[ObjectSamples, np.ndarray]] = {}
 
     def shared() -> tuple[ObjectSamples, np.ndarray]:

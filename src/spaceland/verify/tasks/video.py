@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from spaceland.scenes.scene import Frame, Scene
+from spaceland.scenes.floor import floor_of
+from spaceland.scenes.scene import Frame, Room, Scene
 from spaceland.verify import solvers, text
 from spaceland.verify.rows import Row, Wrong, shown
 from spaceland.verify.tasks.common import (
@@ -31,9 +32,24 @@ def check_count(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
 
 
 def check_room_size(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
-    """`room_size`: area inside the floor outline."""
-    if scene.room is None:
-        raise Wrong("the scene has no floor outline")
-    derived = solvers.floor_area_m2(scene.room)
+    """`room_size`: area inside the floor outline, the source's or the one measured on the surface."""
+    derived = known_area_m2(row, scene)
     stored_close("facts.values.area_m2", row.values.get("area_m2"), derived)
     check_number(row, derived, "square metres")
+
+
+def known_room(row: Row, scene: Scene) -> Room:
+    """The floor of a scene, found in the way that the row names."""
+    floor = floor_of(scene)
+    if floor.room is None:
+        raise Wrong(f"the scene has no floor outline ({floor.problem})")
+    for name in ("floor", "floor_settings"):
+        if row.params.get(name) != floor.params.get(name):
+            raise Wrong(f"facts.params.{name} is {shown(row.params.get(name))}, expected {floor.params.get(name)}")
+    return floor.room
+
+
+def known_area_m2(row: Row, scene: Scene) -> float:
+    """The floor area of a scene, found in the way that the row names."""
+    room = known_room(row, scene)
+    return solvers.floor_area_m2(room) if room.has_outline else float(room.area_m2)

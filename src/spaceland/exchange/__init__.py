@@ -1,0 +1,1 @@
+"""Datasets in the formats of others: written (`export`), read (`import`), mixed, and cut to benchmarks."""

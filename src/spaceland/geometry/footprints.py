@@ -1,0 +1,36 @@
+"""What boxes cover of the floor, seen from straight above: convex shapes, given by the lines along their sides.
+
+The footprint of a box is the sum of three line segments, its sides seen from above. So it has at most three pairs of
+parallel sides, each pair along one of them. An upright box has a rectangle, a leaning one up to six sides.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Float
+
+from spaceland.geometry.box_relations import Boxes
+
+_SHORT = 1e-4
+
+
+def footprint_sides(boxes: Boxes, least_m: float = 0.01) -> tuple[Float[np.ndarray, "n 6 2"], Float[np.ndarray, "n 6"]]:
+    """Outward unit normals and offsets: a place p lies on footprint i where `normals[i] @ p <= offsets[i]` holds.
+
+    A side that cannot be seen from above (that of a vertical edge) has a zero normal and holds everywhere; its offset
+    is infinite. Growing a footprint by d metres is adding d to the offsets.
+
+    Args:
+        boxes: In world metres, z up.
+        least_m: Flat boxes are given this thickness.
+    """
+    size = np.maximum(boxes.size, least_m)
+    halves = np.swapaxes(boxes.rotation * size[:, None] / 2, 1, 2)[:, :, :2]  # [n, edge, xy]
+    lengths = np.linalg.norm(halves, axis=2)
+    seen = lengths > _SHORT
+    normals = np.stack([halves[..., 1], -halves[..., 0]], -1) / np.where(seen, lengths, 1)[..., None]
+    normals = np.where(seen[..., None], normals, 0.0)
+    reach = np.abs(np.einsum("nik,njk->nij", normals, halves)).sum(2)
+    middle = np.einsum("nik,nk->ni", normals, boxes.center[:, :2])
+    offsets = np.where(seen, np.stack([middle + reach, -middle + reach]), np.inf)
+    return np.concatenate([normals, -normals], 1), np.concatenate(list(offsets), 1)

@@ -1,0 +1,249 @@
+"""A free spot on the floor beside an object (`free_space_point`; select; single view).
+
+Worked example. The observer looks along world y at an armchair whose box stands at (2.0, 4.0). The floor can be seen at
+(1.2, 4.1), which is 0.8 m to the left and almost level with the armchair, and no box stands within 0.2 m of it:
+
+    question  Which of these places is a free spot on the floor to the left of the armchair (red box)? ...
+    options   A. (655,712)   B. (243,690)   C. (480,540)   D. (510,871)
+    answer    B, where the picture shows (1.2, 4.1, 0)
+
+Left, right, in front (nearer to the observer) and behind are told on the floor, in the heading of the camera. The right
+spot is within `beside_deg` of that direction from the object's centre. Wrong ones are floor too, but farther than
+`not_beside_deg` from it, or they show a thing and no floor. The object is almost straight ahead: there the heading and
+the line of sight to the object give the same answer. Positions run from 0 to 1000 across and down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from random import Random
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+from scipy import ndimage
+
+from spaceland.geometry.box9 import over_footprint
+from spaceland.geometry.transforms import transform_points
+from spaceland.questions.answers import PointAnswer
+from spaceland.questions.correspondence import apart_share, maps_of
+from spaceland.questions.facts import Fact, TaskContext, shuffled, vector
+from spaceland.questions.marks import box_mark, to_thousand
+from spaceland.questions.phrasing import Wording
+from spaceland.questions.setups import round_robin_lazily
+from spaceland.scenes.scene import NO_OBJECT, Frame, SceneObject
+from spaceland.visibility.types import ObjectView
+
+SIDES: Mapping[str, tuple[float, float]] = {"left": (-1, 0), "right": (1, 0), "front": (0, -1), "behind": (0, 1)}
+"""Directions on the floor: to the right and ahead of the camera."""
+BUILDING = ("floor", "ceiling", "ceil", "wall", "room")
+"""Labels whose boxes are not things that stand on the floor."""
+_SIDES_ASKED = 2
+"""Sides of one object that one view is asked about."""
+_AROUND_PX = 2
+_STEP_PX = 3
+_ABOVE_FLOOR_M = 0.2
+_OVERHEAD_M = 1.8
+"""What hangs higher than this leaves the floor below it free."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """Places that a frame shows: `xy` [n, 2] from 0 to 1000 and `world` [n, 3], and which of them are what."""
+
+    xy: Int[np.ndarray, "n 2"]
+    world: Float[np.ndarray, "n 3"]
+    is_floor: Bool[np.ndarray, "n"]
+    is_free: Bool[np.ndarray, "n"]
+    is_thing: Bool[np.ndarray, "n"]
+    right: Float[np.ndarray, "2"]
+    ahead: Float[np.ndarray, "2"]
+
+
+def propose_free_space(context: TaskContext, rng: Random) -> Iterator[Fact]:
+    """Objects almost straight ahead, with a free spot on one of their four sides."""
+    if context.scene.room is None:
+        context.reject("floor unknown")
+        return
+    frames = shuffled(context.scene.frames, rng)
+    yield from round_robin_lazily((_in_frame(context, frame, rng) for frame in frames), width=4)
+
+
+def _in_frame(context: TaskContext, frame: Frame, rng: Random) -> Iterator[Fact]:
+    heading = frame.T_world_cam[:2, 2]
+    if np.degrees(np.arccos(min(1.0, float(np.linalg.norm(heading))))) > context.policy.max_elevation_deg:
+        context.reject("too steep for a heading", (frame.id,))
+        return
+    ground: Ground | None = None
+    for view in shuffled(context.views.askable(frame.id), rng):
+        ids = (view.object_id,)
+        if context.asked_enough(frozenset(ids)):
+            context.reject("same objects asked about before", (frame.id,), ids)
+            continue
+        center = context.center_cam(frame, view.object_id)
+        bearing_deg = abs(float(np.degrees(np.arctan2(center[0], center[2]))))
+        if bearing_deg > context.policy.max_beside_bearing_deg:
+            context.reject("too far from straight ahead", (frame.id,), ids, bearing_deg)
+            continue
+        ground = ground or find_ground(context, frame)
+        facts = (_on_side(context, frame, ground, view, side, rng) for side in shuffled(SIDES, rng))
+        found = list(islice((fact for fact in facts if fact is not None), _SIDES_ASKED))
+        if not found:
+            context.reject("no free spot beside it", (frame.id,), ids)
+        yield from found
+
+
+def find_ground(context: TaskContext, frame: Frame) -> Ground:
+    """What a frame shows of the floor and of things, on a grid of pixels whose surroundings show the same."""
+    scene, policy, maps = context.scene, context.policy, maps_of(context.scene, frame)
+    assert scene.room is not None
+    camera = maps.camera
+    known = maps.depth > 0
+    if maps.contradicted is not None:
+        known &= ~maps.contradicted
+    # Heights alone decide most pixels: (row 3 of the pose) . (ray * depth).
+    up = frame.T_world_cam[2].astype(np.float32)
+    rise_x = ((np.arange(camera.width) + 0.5 - camera.cx) / camera.fx).astype(np.float32) * up[0]
+    rise_y = ((np.arange(camera.height) + 0.5 - camera.cy) / camera.fy).astype(np.float32) * up[1]
+    height = (rise_x[None] + rise_y[:, None] + up[2]) * maps.depth + np.float32(up[3] - scene.room.floor_z_m)
+    building = [thing.id for thing in scene.objects if thing.label in BUILDING]
+    is_thing = ~np.isin(maps.object_ids, [NO_OBJECT, *building])
+    floor = known & ~is_thing & (np.abs(height) <= policy.floor_tolerance_m)
+    things = known & is_thing & (height >= _ABOVE_FLOOR_M)
+    around = np.ones((2 * _AROUND_PX + 1, 2 * _AROUND_PX + 1))
+    floor, things = (ndimage.binary_erosion(mask, around) for mask in (floor, things))
+    rows, columns = (grid.ravel() for grid in np.mgrid[2 : camera.height : _STEP_PX, 2 : camera.width : _STEP_PX])
+    kept = (floor | things)[rows, columns]
+    rows, columns = rows[kept], columns[kept]
+    across = np.array([to_thousand(column + 0.5, camera.width) for column in range(camera.width)])
+    down = np.array([to_thousand(row + 0.5, camera.height) for row in range(camera.height)])
+    xy = np.stack([across[columns], down[rows]], axis=-1)
+    pixels = np.stack([columns + 0.5, rows + 0.5], axis=-1)
+    places = transform_points(frame.T_world_cam, camera.unproject(pixels, maps.depth[rows, columns].astype(np.float64)))
+    is_floor = floor[rows, columns]
+    is_free = is_floor.copy()
+    x, y = np.where(is_floor, places[:, 0], np.nan), np.where(is_floor, places[:, 1], np.nan)
+    for thing in _standing(context):
+        around = thing.box.axis_aligned()
+        (x0, y0), (x1, y1) = (
+            around.minimum[:2] - 2 * policy.free_margin_m,
+            around.maximum[:2] + 2 * policy.free_margin_m,
+        )
+        near = np.flatnonzero((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1))
+        if len(near):
+            is_free[near] &= ~over_footprint(thing.box, places[near, :2], policy.free_margin_m)
+    ahead = frame.T_world_cam[:2, 2] / np.linalg.norm(frame.T_world_cam[:2, 2])
+    right = np.array([ahead[1], -ahead[0]])
+    return Ground(xy, places, is_floor, is_free, things[rows, columns], right, ahead)
+
+
+def _standing(context: TaskContext) -> list[SceneObject]:
+    """What takes up floor."""
+    room = context.scene.room
+    assert room is not None
+    return [
+        thing
+        for thing in context.scene.objects
+        if thing.label not in BUILDING and thing.aabb.minimum[2] - room.floor_z_m < _OVERHEAD_M
+    ]
+
+
+def _on_side(
+    context: TaskContext, frame: Frame, ground: Ground, view: ObjectView, side: str, rng: Random
+) -> Fact | None:
+    """A free spot on one side of an object, and three places that are none."""
+    policy, thing = context.policy, context.thing(view.object_id)
+    from_center = ground.world[:, :2] - thing.center[:2]
+    across, onward = from_center @ ground.right, from_center @ ground.ahead
+    reach = np.hypot(across, onward)
+    direction = SIDES[side]
+    cosine = (across * direction[0] + onward * direction[1]) / np.maximum(reach, 1e-9)
+    off_deg = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+    mark = box_mark("red", view, 0, frame.camera.width, frame.camera.height)
+    fits = ground.is_free & (off_deg <= policy.beside_deg) & (reach <= policy.max_beside_m)
+    # In the picture, too, left is left of the box.
+    if side == "left":
+        fits &= ground.xy[:, 0] < mark.xy[0]
+    elif side == "right":
+        fits &= ground.xy[:, 0] > mark.xy[2]
+    if not fits.any():
+        return None
+    right = int(rng.choice(np.flatnonzero(fits).tolist()))
+    elsewhere = ground.is_floor & (off_deg >= policy.not_beside_deg) & (reach <= 2 * policy.max_beside_m)
+    # Of the three wrong places at least one is a thing and one is floor on another side, where both can be had.
+    kinds = [elsewhere, ground.is_thing, rng.choice((elsewhere, ground.is_thing)), elsewhere, ground.is_thing]
+    chosen = [tuple(ground.xy[right].tolist())]
+    for kind in kinds:
+        options = np.flatnonzero(kind).tolist()
+        for index in rng.sample(options, min(12, len(options))):
+            place = tuple(ground.xy[index].tolist())
+            if all(apart_share(place, known, frame) >= policy.min_point_gap_share for known in chosen):
+                chosen.append(place)
+                break
+        if len(chosen) == 4:
+            break
+    if len(chosen) < 4:
+        context.reject("too few wrong places", (frame.id,), (view.object_id,), len(chosen) - 1)
+        return None
+    (x, y), *others = chosen
+    return Fact(
+        task="free_space_point",
+        frames=(frame.id,),
+        objects={"red": view.object_id},
+        labels={"red": thing.label},
+        answer=PointAnswer((x, y)),
+        marks=(mark,),
+        values={
+            "side": side,
+            "point_world_m": vector(ground.world[right]),
+            "other_points": [list(place) for place in others],
+        },
+        params={
+            "beside_deg": policy.beside_deg,
+            "not_beside_deg": policy.not_beside_deg,
+            "free_margin_m": policy.free_margin_m,
+            "floor_tolerance_m": policy.floor_tolerance_m,
+            "max_beside_m": policy.max_beside_m,
+            "heading": "that of the camera, level",
+        },
+    )
+
+
+_SAY = {"left": "to the left of", "right": "to the right of", "front": "in front of", "behind": "behind"}
+
+
+def _fields(fact: Fact) -> Mapping[str, str]:
+    return {"a": fact.name("red"), "beside": _SAY[fact.values["side"]]}
+
+
+def _options(fact: Fact, place: int, rng: Random) -> list[str] | None:
+    wrong = shuffled((PointAnswer((x, y)).text for x, y in fact.values["other_points"]), rng)
+    return [*wrong[:place], fact.answer.text, *wrong[place:]]
+
+
+_WHERE: Sequence[str] = (
+    "Left, right, in front (nearer) and behind (farther away) are meant as the observer sees it. Positions are (x,y), "
+    "from 0 to 1000 across and down, starting at the top left.",
+    "Take the observer's point of view: in front is the near side, behind the far side. A position (x,y) counts from 0 "
+    "to 1000 from the left and from the top.",
+    "Directions are those of the camera, in front being towards it. Coordinates (x,y) reach from 0 at the left and "
+    "upper border to 1000 at the right and lower one.",
+)
+
+FREE_SPACE = Wording(
+    fields=_fields,
+    stems={
+        "*": (
+            "which of these places is a free spot on the floor {beside} the {a}?",
+            "something is to be put on the empty floor {beside} the {a}. Which of the places will do?",
+            "a robot should stand {beside} the {a}. Which of the positions shows free floor there?",
+            "where is bare floor {beside} the {a}?",
+            "pick the position of an unoccupied piece of floor {beside} the {a}.",
+            "only one of the positions is free floor {beside} the {a}. Which one?",
+        )
+    },
+    sentences=(),
+    notes=_WHERE,
+    options=_options,
+)

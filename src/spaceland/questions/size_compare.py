@@ -1,0 +1,203 @@
+"""Which of two objects is larger (`size_comparison_oo`; select, judge, sentence; single view).
+
+Worked example. The box of a bookcase is 0.9 m x 0.4 m on the floor and 1.5 m high, that of a sofa 2.1 m x 0.9 m and
+0.85 m high. Both stand whole in the picture:
+
+    height   Which one is taller? ...                   the bookcase (1.5 m against 0.85 m)
+    length   Which one has the longer side? ...         the sofa (2.1 m against 0.9 m on the floor)
+    volume   Which one takes up more space? ...         the sofa (1.61 cubic metres against 0.54)
+
+Sizes are those of the oriented boxes, whatever the picture makes them look like. The larger one must beat the other by
+the factor `size_ratio` (`volume_ratio` for volumes) and by `size_margin_m`; little of either may be hidden or cut off.
+Thin things such as pictures are not compared by volume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from spaceland.geometry.box9 import length_width_height
+from spaceland.questions.answers import ChoiceAnswer
+from spaceland.questions.facts import Fact, TaskContext
+from spaceland.questions.language import is_are, is_plural
+from spaceland.questions.phrasing import Wording
+from spaceland.questions.propose import Solved, fact_of
+from spaceland.questions.setups import Setup, single_views
+from spaceland.scenes.scene import SceneObject
+
+MEASURES = ("height", "length", "volume")
+
+
+def size_of(thing: SceneObject, measure: str) -> float:
+    """Height or length of an object's box in metres, or its volume in cubic metres."""
+    length, width, height = length_width_height(thing.box)
+    return {"height": height, "length": length, "volume": length * width * height}[measure]
+
+
+def propose_size_comparison(context: TaskContext, rng: Random) -> Iterator[Fact]:
+    """Pairs of objects that differ clearly in a measure; red is the larger one as often as blue."""
+    measures = [rng.choice(MEASURES) for _ in range(16)]
+    for number, setup in enumerate(single_views(context, rng, 2)):
+        ids = frozenset(pick.object_id for pick in setup.picks)
+        if context.asked_enough(ids):
+            context.reject("same objects asked about before", (setup.observer.id,), tuple(sorted(ids)))
+            continue
+        context.looking_at = setup
+        solved = _solve(context, setup, measures[number % len(measures)])
+        context.looking_at = None
+        if solved is not None:
+            yield fact_of(context, "size_comparison_oo", setup, ("red", "blue"), "bbox", solved)
+
+
+def _solve(context: TaskContext, setup: Setup, measure: str) -> Solved | None:
+    policy = context.policy
+    things = [context.thing(pick.object_id) for pick in setup.picks]
+    if things[0].label == things[1].label:
+        context.reject("same label")
+        return None
+    for thing, pick in zip(things, setup.picks, strict=True):
+        if pick.view.truncated > policy.max_compared_truncated or pick.view.occluded > policy.max_compared_occluded:
+            context.reject("not whole enough in the view", value=max(pick.view.truncated, pick.view.occluded))
+            return None
+        lean_deg = float(np.degrees(np.arccos(np.clip(np.abs(thing.box.rotation[2]).max(), 0, 1))))
+        if lean_deg > policy.max_box_tilt_deg:
+            context.reject("its box leans", value=lean_deg)
+            return None
+        thinnest = min(length_width_height(thing.box))
+        if measure == "volume" and thinnest < policy.min_volume_side_m:
+            context.reject("too thin for a volume", value=thinnest)
+            return None
+    red, blue = (size_of(thing, measure) for thing in things)
+    ratio = policy.volume_ratio if measure == "volume" else policy.size_ratio
+    margin = 0.0 if measure == "volume" else policy.size_margin_m
+    small, large = sorted((red, blue))
+    # Rounding noise of a moved world must not decide exact ties.
+    if round(large - ratio * small, 6) < 0 or round(large - small - margin, 6) < 0:
+        context.reject("too near to a tie", value=large - small)
+        return None
+    winner = "red" if red > blue else "blue"
+    name = f"{context.label(setup.picks[winner == 'blue'].object_id)} ({winner} box)"
+    return Solved(
+        ChoiceAnswer(winner, name),
+        {"red_size": round(red, 4), "blue_size": round(blue, 4)},
+        {
+            "measure": measure,
+            "unit": "m3" if measure == "volume" else "m",
+            **_limits(context, measure),
+            "max_box_tilt_deg": policy.max_box_tilt_deg,
+        },
+    )
+
+
+def _limits(context: TaskContext, measure: str) -> dict[str, Any]:
+    policy = context.policy
+    if measure == "volume":
+        return {"volume_ratio": policy.volume_ratio, "min_volume_side_m": policy.min_volume_side_m}
+    return {"size_tie": [policy.size_ratio, policy.size_margin_m]}
+
+
+_MORE = {
+    "height": ("taller", "the greater height", "more height"),
+    "length": ("longer", "the longer side", "more length"),
+    "volume": ("larger", "the greater volume", "more volume"),
+}
+_LESS = {"height": "less tall", "length": "less long", "volume": "smaller"}
+_NOTES = {
+    "height": (
+        "Height is the extent along the vertical of the room.",
+        "Real sizes count, not sizes in the picture; height goes straight up.",
+        "Compare how high the two are in the room, from their lowest to their highest point.",
+    ),
+    "length": (
+        "Length is the longer side on the floor of the box around an object.",
+        "Real sizes count, not sizes in the picture; take the longer of the two horizontal sides.",
+        "Compare the longest horizontal extents of the two in the room.",
+    ),
+    "volume": (
+        "Compare the volumes of the boxes around the two.",
+        "Real sizes count, not sizes in the picture; volume is that of the box around an object.",
+        "The volume of the upright box around an object decides.",
+    ),
+}
+
+
+def _notes(fact: Fact) -> Sequence[str]:
+    return _NOTES[fact.params["measure"]]
+
+
+def _fields(fact: Fact) -> Mapping[str, str]:
+    loser = "blue" if fact.answer.value == "red" else "red"
+    adjective, noun, more = _MORE[fact.params["measure"]]
+    winner_label = fact.labels[str(fact.answer.value)]
+    return {
+        "a": fact.name("red"),
+        "b": fact.name("blue"),
+        "winner": fact.name(str(fact.answer.value)),
+        "loser": fact.name(loser),
+        "is": is_are(winner_label),
+        "loser_is": is_are(fact.labels[loser]),
+        "has": "have" if is_plural(winner_label) else "has",
+        "adjective": adjective,
+        "noun": noun,
+        "more": more,
+        "lesser": _LESS[fact.params["measure"]],
+    }
+
+
+def _options(fact: Fact, place: int, rng: Random) -> list[str] | None:
+    loser = "blue" if fact.answer.value == "red" else "red"
+    options = [fact.name(loser)]
+    options.insert(place, fact.answer.text)
+    return options
+
+
+def _statement(fact: Fact, truth: bool, rng: Random) -> dict[str, str]:
+    """A claim about two objects in random order; false ones say the opposite."""
+    first, second = rng.sample(("red", "blue"), 2)
+    is_larger = fact.answer.value == first
+    adjective, lesser = _MORE[fact.params["measure"]][0], _LESS[fact.params["measure"]]
+    return {
+        "first": fact.name(first),
+        "second": fact.name(second),
+        "first_is": is_are(fact.labels[first]),
+        "claim": adjective if is_larger == truth else lesser,
+    }
+
+
+SIZE_COMPARISON = Wording(
+    fields=_fields,
+    stems={
+        "judge": (
+            "{first_is} the {first} {claim} than the {second}?",
+            "somebody says that the {first} {first_is} {claim} than the {second}. Do you agree?",
+            "check this statement: the {first} {first_is} {claim} than the {second}. Is it true?",
+            "would a tape measure show that the {first} {first_is} {claim} than the {second}?",
+            "look at the two marked objects: the {first} {first_is} {claim} than the {second}. Is that right?",
+            "in reality, {first_is} the {first} {claim} than the {second}?",
+        ),
+        "*": (
+            "which of the two is {adjective} in reality: the {a} or the {b}?",
+            "compare the {a} with the {b}. Which one has {noun}?",
+            "the {a} and the {b} are marked. Which of them is {adjective}?",
+            "of the {a} and the {b}, which has {noun}?",
+            "somebody measures the {a} and the {b}. Which one turns out to be {adjective}?",
+            "between the {a} and the {b}, which one has {more}?",
+        ),
+    },
+    notes=_notes,
+    sentences=(
+        "the {winner} {is} {adjective} than the {loser}.",
+        "the {winner} {has} {noun}, compared with the {loser}.",
+        "of the two, the {winner} {has} {more}.",
+        "the {loser} {loser_is} {lesser} than the {winner}.",
+        "in reality the {winner} {is} {adjective}.",
+        "measured in the room, the {winner} {is} the {adjective} of the two.",
+    ),
+    options=_options,
+    statement=_statement,
+    num_options=2,
+)

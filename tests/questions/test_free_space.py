@@ -1,0 +1,106 @@
+"""Free spots on the floor: sides, footprints, and the same in a mirror."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+import numpy as np
+import pytest
+from moved_scenes import mirrored
+
+from handmade import box_scene
+from spaceland.geometry.box9 import over_footprint
+from spaceland.geometry.transforms import look_at
+from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.free_space import find_ground, propose_free_space
+from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.scenes.scene import Scene
+from spaceland.visibility import scene_visibility
+
+# The camera stands at (3, 1), looks along world y and a little down: right is world x, ahead is world y.
+POSE = look_at(np.array([3.0, 1.0, 1.7]), np.array([3.0, 5.0, 0.4]))
+CHEST = ("chest", (3.0, 4.5, 0.3), (0.8, 0.6, 0.6))
+POLICY = AmbiguityPolicy(max_same_objects=99)
+
+
+def context_of(scene: Scene, policy: AmbiguityPolicy = POLICY) -> TaskContext:
+    return TaskContext(SceneViews(scene, scene_visibility(scene), policy))
+
+
+def facts(scene: Scene, seeds: int = 12) -> list[Fact]:
+    context = context_of(scene)
+    return [fact for seed in range(seeds) for fact in propose_free_space(context, Random(seed))]
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return box_scene([CHEST, ("stool", (1.9, 4.3, 0.25), (0.4, 0.4, 0.5))], [POSE], with_ids=True)
+
+
+def test_spots_are_on_their_side_and_free(scene: Scene) -> None:
+    found = [fact for fact in facts(scene) if fact.labels["red"] == "chest"]
+    assert {fact.values["side"] for fact in found} == {"left", "right", "front", "behind"}
+    for fact in found:
+        x, y, z = fact.values["point_world_m"]
+        dx, dy = x - 3.0, y - 4.5
+        along = {"left": -dx, "right": dx, "front": -dy, "behind": dy}[fact.values["side"]]
+        assert along >= np.cos(np.radians(POLICY.beside_deg)) * np.hypot(dx, dy) - 1e-3
+        assert abs(z) < POLICY.floor_tolerance_m
+        for thing in scene.objects:
+            assert not over_footprint(thing.box, np.array([[x, y]]), POLICY.free_margin_m - 1e-3).any()
+
+
+def test_wrong_places_are_no_floor_or_on_another_side(scene: Scene) -> None:
+    context = context_of(scene)
+    ground = find_ground(context, scene.frames[0])
+    where = {tuple(xy): k for k, xy in enumerate(ground.xy.tolist())}
+    for fact in facts(scene):
+        center = scene.objects_by_id[fact.objects["red"]].center
+        assert len(fact.values["other_points"]) == 3
+        for place in fact.values["other_points"]:
+            k = where[tuple(place)]
+            dx, dy = ground.world[k, :2] - center[:2]
+            along = {"left": -dx, "right": dx, "front": -dy, "behind": dy}[fact.values["side"]]
+            other_side = along <= np.cos(np.radians(POLICY.not_beside_deg)) * np.hypot(dx, dy) + 1e-6
+            assert ground.is_thing[k] or other_side
+
+
+def test_things_overhead_leave_the_floor_free_and_rugs_do_not() -> None:
+    lamp = ("lamp", (4.2, 4.5, 2.4), (0.5, 0.5, 0.3))
+    rug = ("rug", (1.7, 4.5, 0.01), (1.4, 1.4, 0.02))
+    scene = box_scene([CHEST, lamp, rug], [POSE], with_ids=True)
+    ground = find_ground(context_of(scene), scene.frames[0])
+    free = ground.world[ground.is_free]
+    assert over_footprint(scene.objects[1].box, free[:, :2]).any()
+    assert not over_footprint(scene.objects[2].box, free[:, :2], 0.19).any()
+
+
+def test_an_annotated_floor_is_floor() -> None:
+    floor = ("floor", (3.0, 4.0, -0.005), (5.9, 7.9, 0.02))
+    scene = box_scene([CHEST, floor], [POSE], with_ids=True)
+    assert facts(scene, 2)
+
+
+def test_no_floor_and_things_off_the_axis() -> None:
+    scene = box_scene([CHEST], [POSE], with_ids=True)
+    context = context_of(replace(scene, room=None))
+    assert not list(propose_free_space(context, Random(0)))
+    assert context.rejections == {"floor unknown": 1}
+    aside = box_scene([("chest", (4.6, 4.5, 0.3), (0.6, 0.6, 0.6))], [POSE], with_ids=True)
+    context = context_of(aside)
+    assert not list(propose_free_space(context, Random(0)))
+    assert context.rejections == {"too far from straight ahead": 1}
+
+
+def test_a_mirror_exchanges_left_and_right(scene: Scene) -> None:
+    ground, other = (find_ground(context_of(s), s.frames[0]) for s in (scene, mirrored(scene)))
+    np.testing.assert_allclose(other.right * [-1, 1], -ground.right, atol=1e-12)
+    assert abs(int(other.is_free.sum()) - int(ground.is_free.sum())) <= 0.02 * len(ground.xy)
+    sides = {fact.values["side"] for fact in facts(mirrored(scene), 3)}
+    assert sides
+    for fact in facts(mirrored(scene), 3):
+        if fact.values["side"] in ("left", "right"):
+            center = mirrored(scene).objects_by_id[fact.objects["red"]].center
+            # In the mirror world the camera still looks along y, and x is to its right.
+            assert (fact.values["point_world_m"][0] > center[0]) == (fact.values["side"] == "right")
