@@ -38,7 +38,7 @@ from spaceland.visibility import VisibilityConfig, scene_visibility
 
 ROOM_M = np.array([7.0, 5.5, 2.6])
 CAMERA = PinholeCamera(640, 480, 577.0, 577.0, 320.0, 240.0)
-LIMIT_S, LIMIT_MB = 12.0, 1000.0
+LIMIT_S, LIMIT_MB = 8.0, 600.0
 
 
 def grid_box(

@@ -87,9 +87,7 @@ class LabelGrid:
         return self._ids.take(found >> 15), (found & _FAR_MM).astype(np.float32) * np.float32(0.001)
 
 
-def _owned_points(
-    scene: Scene, spacing_m: float
-) -> list[tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n"]]]:
+def _owned_points(scene: Scene, spacing_m: float) -> list[tuple[Float[np.ndarray, "n 3"], Float[np.ndarray, "n"]]]:
     """Points all over the scene and their areas: those of the structure, then those of each object."""
     parts = split_surface(scene)
     points, areas = parts.structure.points(spacing_m)

@@ -53,12 +53,13 @@ class ObjectSamples:
         origin = centers.mean(0) if len(centers) else np.zeros(3)
         reach = [np.linalg.norm(p - c, axis=1).max() for (p, _, _), c in zip(samples, centers, strict=True)]
         counts = np.array([n for _, n, _ in samples], dtype=np.int64).reshape(-1, NUM_LEVELS)
+        points = np.concatenate([np.zeros((3, 0)), *((p - origin).T for p, _, _ in samples)], axis=1)
         return cls(
             ids=np.array([thing.id for thing in scene.objects], dtype=np.int64),
             centers=centers,
             radius_m=np.array(reach),
             origin=origin,
-            points=np.concatenate([np.zeros((3, 0)), *((p - origin).T for p, _, _ in samples)], axis=1).astype(np.float32),
+            points=points.astype(np.float32),
             start=np.concatenate([[0], np.cumsum(counts[:, 0])])[:-1].astype(np.int64),
             counts=counts,
             spacing_m=np.array([s for _, _, s in samples]),
@@ -141,9 +142,10 @@ def _shares(
     labels, depth = _with_rim(labels), _with_rim(maps.depth)
     shares = []
     # Object by object: a few thousand points at a time stay in the processor's cache.
-    for k, start, count, spacing in zip(chosen.tolist(), samples.start[chosen].tolist(), counts.tolist(), spacing_px.tolist(), strict=True):
-        local = R @ samples.points[:, start : start + count] + t
-        shares.append(_shares_of(k + 1, local, spacing, camera, labels, depth, config))
+    for row, k in enumerate(chosen.tolist()):
+        start = samples.start[k]
+        local = R @ samples.points[:, start : start + counts[row]] + t
+        shares.append(_shares_of(k + 1, local, float(spacing_px[row]), camera, labels, depth, config))
     return shares
 
 

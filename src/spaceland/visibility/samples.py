@@ -13,6 +13,7 @@ from spaceland.scenes.scene import NO_OBJECT, Scene, SceneObject
 NUM_LEVELS = 3
 _MATCH_M = 1e-4
 _EVEN_M = 0.05
+_TRIANGLES_AT_ONCE = 8192
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,8 +106,8 @@ def densify(
     steps = np.clip(np.ceil(longest / spacing_m), 1, 200).astype(int)
     # A lattice of n steps has (n + 1) (n + 2) / 2 points; its corners are among the points already.
     share = area / ((steps + 1) * (steps + 2) // 2)
-    parts = [points]
-    areas = [np.bincount(faces.ravel(), weights=np.repeat(share, 3), minlength=len(points))]
+    parts: list[np.ndarray] = [points]
+    areas: list[np.ndarray] = [np.bincount(faces.ravel(), weights=np.repeat(share, 3), minlength=len(points))]
     for n in np.unique(steps[steps > 1]):
         i, j = np.meshgrid(np.arange(n + 1), np.arange(n + 1), indexing="ij")
         weights = np.stack([i, j, n - i - j], -1)[i + j <= n]
@@ -121,11 +122,17 @@ def _triangle_sizes(
     points: Float[np.ndarray, "n 3"], faces: Int[np.ndarray, "m 3"]
 ) -> tuple[Float[np.ndarray, "m"], Float[np.ndarray, "m"]]:
     """Longest edge in metres and area in square metres of each triangle."""
-    corners = np.take(np.ascontiguousarray(points.T), faces.T, axis=1)  # by axis and corner: long rows are fast
-    edges = corners - corners[:, [2, 0, 1]]
-    longest = np.sqrt((edges * edges).sum(0).max(0))
-    normal = np.cross(edges[:, 0], edges[:, 1], axis=0)
-    return longest, np.sqrt((normal * normal).sum(0)) / 2
+    axes = np.ascontiguousarray(points.T, dtype=np.float64)
+    longest, area = np.empty(len(faces)), np.empty(len(faces))
+    # By axis and corner, some thousands at a time: long rows that stay in the processor's cache.
+    for start in range(0, len(faces), _TRIANGLES_AT_ONCE):
+        part = slice(start, start + _TRIANGLES_AT_ONCE)
+        corners = axes[:, faces[part].T]
+        edges = corners - corners[:, [2, 0, 1]]
+        longest[part] = np.sqrt((edges * edges).sum(0).max(0))
+        normal = np.cross(edges[:, 0], edges[:, 1], axis=0)
+        area[part] = np.sqrt((normal * normal).sum(0)) / 2
+    return longest, area
 
 
 def object_samples(
