@@ -14,7 +14,7 @@ from spar_loader import load
 
 from spaceland.datasets.rows import read_rows
 from spaceland.exchange.export import export_dataset
-from spaceland.exchange.markers import MARKERS, from_fields, named_marks, rename_marks, to_fields
+from spaceland.exchange.markers import MARKERS, from_fields, named_marks, rename_marks, task_type, to_fields
 from spaceland.exchange.spar7m import still_name
 from spaceland.questions.marks import COLORS, Mark
 
@@ -69,7 +69,7 @@ def test_files_are_where_spar_has_them(spar: Path) -> None:
         lines = path.read_text().splitlines()
         named = re.fullmatch(rf"{path.parent.name}_(\d+)\.jsonl", path.name)
         assert named and int(named[1]) == len(lines)
-        assert {json.loads(line)["type"] for line in lines} == {path.parent.parent.name}
+        assert {json.loads(line)["type"] for line in lines} == {task_type(path.parent.parent.name)}
         ids = [json.loads(line)["id"] for line in lines]
         assert len(set(ids)) == len(ids) and all(re.fullmatch(r"room0001_\d+", i) for i in ids)
     images = root / "images" / "room0001"
@@ -160,7 +160,9 @@ def test_texts_use_the_names_that_loaders_draw() -> None:
     marks = points("green", "blue", "red", "yellow", images=(0, 3, 5, 24), shape="bbox")
     task = "spatial_imagination_oo_video"
     assert [name for _, name in named_marks(task, marks)] == ["Object0", "Object1", "Object2", "Object3"]
-    text = rename_marks("the lamp (yellow box in Frame-25) and the tv (red box in Frame-6)", task, marks, 32)
+    text = rename_marks(
+        "the lamp (yellow bounding box in Frame-25) and the tv (red bounding box in Frame-6)", task, marks, 32
+    )
     assert text == "the lamp (Object3 in Frame-25) and the tv (Object2 in Frame-6)"
     assert rename_marks("lamp (red box)", "spatial_imagination_oc", marks[2:3], 1) == "lamp (red box)"
     candidates = points("red", "blue", "green", images=(1, 2, 3))

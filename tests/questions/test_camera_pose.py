@@ -13,10 +13,12 @@ import pytest
 from handmade import box_scene
 from spaceland.datasets.rows import dump_row, to_row
 from spaceland.geometry.camera import PinholeCamera
+from spaceland.geometry.raycast import RayCaster
 from spaceland.geometry.transforms import look_at
+from spaceland.questions import camera_pose
 from spaceland.questions.answers import PlaceAnswer
 from spaceland.questions.ask import ask
-from spaceland.questions.camera_pose import place_options, propose_camera_pose
+from spaceland.questions.camera_pose import CAMERA_POSE, place_options, propose_camera_pose
 from spaceland.questions.conventions import Conventions
 from spaceland.questions.facts import Fact, SceneViews, TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
@@ -110,18 +112,84 @@ def test_depth_along_the_line_of_sight() -> None:
 
 
 @pytest.mark.parametrize("place", range(4))
-def test_options_differ_clearly(place: int) -> None:
-    rng, rungs = Random(place), set()
-    for _ in range(100):
-        right = PlaceAnswer(rng.randint(20, 980), rng.randint(20, 980), rng.uniform(0.8, 5.0))
-        options = place_options(right, place, rng)
-        assert options is not None
-        assert options[place] == right.text
-        read = [tuple(map(float, re.findall(r"[\d.]+", option))) for option in options]
-        for k, (x, y, depth) in enumerate(read):
-            assert 0 <= x <= 1000 and 0 <= y <= 1000 and depth > 0
-            for other in read[:k]:
-                assert abs(x - other[0]) + abs(y - other[1]) >= 120
-                assert depth != other[2]
-        rungs.add(sorted(depth for _, _, depth in read).index(read[place][2]))
-    assert rungs == {0, 1, 2, 3}
+def test_the_right_place_is_at_any_place_of_the_depths(place: int) -> None:
+    rng, rungs = Random(place), []
+    right = PlaceAnswer(500, 500, 2.0)
+    others = [[100 * k, 10 * k, 1.0 + 0.3 * k] for k in range(8)]
+    for _ in range(200):
+        options = place_options(right, others, place, rng)
+        assert options is not None and options[place] == right.text and len(set(options)) == 4
+        depths = [float(option.split(",")[-1]) for option in options]
+        rungs.append(sorted(depths).index(depths[place]))
+    assert all(rungs.count(rung) > 30 for rung in range(4))
+    assert place_options(right, others[:2], place, rng) is None
+
+
+def many_cameras(**kind: bool) -> Scene:
+    """Cameras between 1.2 and 1.8 m above the floor, which look at a few things from all sides, some past a screen."""
+    rng = np.random.default_rng(3)
+    eyes = [np.array([rng.uniform(0.5, 5.5), rng.uniform(0.5, 5.5), rng.uniform(1.2, 1.8)]) for _ in range(24)]
+    screen = ("screen", (3.0, 3.0, 1.5), (1.6, 0.05, 3.0))
+    poses = [look_at(eye, np.array([3.0, 5.0, 1.2]) + rng.normal(0, 0.8, 3) * [1, 1, 0.3]) for eye in eyes]
+    return box_scene([*THINGS, screen], poses, camera=CAMERA, **kind)
+
+
+@pytest.mark.parametrize("with_depth", [True, False])
+def test_wrong_places_could_be_cameras_by_the_first_image_alone(with_depth: bool) -> None:
+    scene = many_cameras(with_depth=with_depth)
+    found, context = facts(scene)
+    heights = [frame.T_world_cam[2, 3] for frame in scene.frames]
+    caster = RayCaster(scene.surface.vertices, scene.surface.faces)  # type: ignore[union-attr, arg-type]
+    cameras = seen = 0
+    assert len(found) > 15
+    for fact in found:
+        pose = scene.frames_by_id[fact.frames[0]].T_world_cam
+        assert isinstance(fact.answer, PlaceAnswer)
+        places = [(fact.answer.x, fact.answer.y)]
+        for x, y, depth in fact.values["other_places"]:
+            assert all(abs(x - a) + abs(y - b) >= 120 for a, b in places)
+            places.append((x, y))
+            ray = pose[:3, :3] @ CAMERA.unproject(np.array([[x * 0.16, y * 0.12]]), np.ones(1))[0]
+            assert caster.cast(pose[:3, 3], ray[None]).distance[0] > depth
+            there = pose[:3, 3] + depth * ray
+            assert min(heights) - 0.05 < there[2] < max(heights) + 0.05
+            cameras += min(np.linalg.norm(frame.T_world_cam[:3, 3] - there) for frame in scene.frames) < 0.05
+            seen += 1
+    assert seen / len(found) > 5 and cameras > len(found) / 2
+    assert context.policy.camera_clearance_m > 0
+
+
+def test_other_numbers_of_wrong_places_change_no_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
+    scene = many_cameras()
+    found, _ = facts(scene)
+    monkeypatch.setattr(camera_pose, "_DRAWS", 3)
+    fewer, _ = facts(scene)
+    assert [fact.frames for fact in found] == [fact.frames for fact in fewer]
+    assert [fact.values for fact in found] != [fact.values for fact in fewer]
+
+
+def test_wrong_places_that_can_be_ruled_out_are_found() -> None:
+    scene = many_cameras(with_ids=True)
+    checker = SceneChecker(scene)
+    rows = [json.loads(dump_row(to_row(q))) for q in ask(scene, ["camera_motion_infer"]).questions]
+    assert [problem for row in rows for problem in checker.problems(row)] == []
+    row = next(row for row in rows if row["format"] == "select")
+    places = sorted(row["facts"]["values"]["other_places"], key=lambda place: place[2])
+    for spoiled, words in (
+        ([*places[:-1], [places[-1][0], places[-1][1], 40.0]], "where no camera is|hides the camera"),
+        ([*places[:-1], [places[-1][0], 960, places[-1][2]]], "where no camera is"),
+        ([*places[:-1], [2, *places[-1][1:]]], "too near to the border"),
+        ([*places[:-1], [*places[-1][:2], 0.1]], "is nearer than"),
+        (places[:0], "none of facts.values.other_places"),
+        (None, "expected places"),
+    ):
+        values = {**row["facts"]["values"], "other_places": spoiled}
+        problems = checker.problems({**row, "facts": {**row["facts"], "values": values}})
+        assert any(re.search(words, problem) for problem in problems), (spoiled, problems)
+
+
+def test_the_camera_is_meant_and_not_the_floor_below_it() -> None:
+    for stem in CAMERA_POSE.stems["*"]:
+        assert not re.search(r"\b(stood|stand|standing|whoever)\b", stem)
+    assert isinstance(CAMERA_POSE.notes, tuple)
+    assert all("not the floor below it" in note for note in CAMERA_POSE.notes)

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from handmade import box_scene
 from spaceland.geometry.transforms import from_rotation_translation, look_at
 from spaceland.questions.answers import PoseAnswer
-from spaceland.questions.camera_relative import pose_options, propose_relative_pose, relative_pose
+from spaceland.questions.camera_relative import RELATIVE_POSE, pose_options, propose_relative_pose, relative_pose
 from spaceland.questions.facts import SceneViews, TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.verify.tasks.camera_relative import read_pose
@@ -91,6 +91,13 @@ def test_no_option_is_the_one_that_most_agree_with() -> None:
             assert sorted(Counter(part).values()) in ([4], [2, 2])
         numbers = [read_pose(option, 1, 5) for option in options]
         assert all(abs(v) <= 180 for option in numbers for v in option)
+
+
+def test_notes_say_whose_axes() -> None:
+    assert isinstance(RELATIVE_POSE.notes, tuple)
+    for note in RELATIVE_POSE.notes:
+        assert "as it is held" in note and "room" in note and "whoever looks through" in note
+        assert "already turned" in note or "after the one before" in note
 
 
 def test_unclear_pairs_are_left_out() -> None:

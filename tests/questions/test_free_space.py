@@ -10,10 +10,10 @@ import pytest
 from moved_scenes import mirrored
 
 from handmade import box_scene
-from spaceland.geometry.box9 import over_footprint
+from spaceland.geometry.footprints import over_footprint
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.facts import Fact, SceneViews, TaskContext
-from spaceland.questions.free_space import find_ground, propose_free_space
+from spaceland.questions.free_space import FREE_SPACE, _on_side, find_ground, propose_free_space
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.scenes.scene import Scene
 from spaceland.visibility import scene_visibility
@@ -66,6 +66,46 @@ def test_wrong_places_are_no_floor_or_on_another_side(scene: Scene) -> None:
             assert ground.is_thing[k] or other_side
 
 
+def test_the_right_spot_is_not_the_only_floor(scene: Scene) -> None:
+    context, frame = context_of(scene), scene.frames[0]
+    ground = find_ground(context, frame)
+    where = {tuple(xy): k for k, xy in enumerate(ground.xy.tolist())}
+    on_floor = [sum(ground.is_floor[where[tuple(p)]] for p in f.values["other_points"]) for f in facts(scene)]
+    assert set(on_floor) == {2}
+    # With no floor but that on the left of the chest, a thing is easily told from the right spot.
+    view = context.views.askable_view(frame.id, 0)
+    assert view is not None
+    dx, dy = (ground.world[:, :2] - [3.0, 4.5]).T
+    left = -dx >= np.cos(np.radians(POLICY.beside_deg)) * np.hypot(dx, dy)
+    bare = replace(ground, is_floor=ground.is_floor & left, is_free=ground.is_free & left)
+    assert _on_side(context, frame, bare, view, "left", Random(0)) is None
+    assert context.rejections == {"no wrong place on the floor": 1}
+    # One other spot on the floor is enough.
+    other = np.flatnonzero(ground.is_floor & (dx > 0.8))[:1]
+    some = replace(bare, is_floor=bare.is_floor | np.isin(np.arange(len(left)), other))
+    fact = _on_side(context, frame, some, view, "left", Random(0))
+    assert fact is not None and ground.xy[other[0]].tolist() in fact.values["other_points"]
+
+
+def test_only_what_stands_on_the_floor_has_floor_beside_it() -> None:
+    cup = ("cup", (3.0, 4.5, 0.75), (0.3, 0.3, 0.3))
+    picture = ("picture", (3.4, 7.9, 1.5), (0.8, 0.1, 0.6))
+    scene = box_scene([CHEST, cup, picture], [POSE], with_ids=True)
+    context = context_of(scene)
+    found = list(propose_free_space(context, Random(0)))
+    assert {fact.labels["red"] for fact in found} == {"chest"}
+    examples = context.rejected.examples["does not stand on the floor"]
+    assert {example.objects: example.value for example in examples} == {(1,): 0.6, (2,): 1.2}
+    for lift, asked in ((0.3, True), (0.32, False)):
+        raised = box_scene([("chest", (3.0, 4.5, 0.3 + lift), (0.8, 0.6, 0.6))], [POSE], with_ids=True)
+        assert bool(facts(raised, 2)) is asked
+
+
+def test_spots_are_free_and_not_bare() -> None:
+    """A spot on a rug that nobody annotated is free as well."""
+    assert not any("bare" in stem or "empty" in stem for stem in FREE_SPACE.stems["*"])
+
+
 def test_things_overhead_leave_the_floor_free_and_rugs_do_not() -> None:
     lamp = ("lamp", (4.2, 4.5, 2.4), (0.5, 0.5, 0.3))
     rug = ("rug", (1.7, 4.5, 0.01), (1.4, 1.4, 0.02))
@@ -87,6 +127,8 @@ def test_no_floor_and_things_off_the_axis() -> None:
     context = context_of(replace(scene, room=None))
     assert not list(propose_free_space(context, Random(0)))
     assert context.rejections == {"floor unknown": 1}
+    (example,) = context.rejected.examples["floor unknown"]
+    assert (example.frames, example.objects) == ((), ())
     aside = box_scene([("chest", (4.6, 4.5, 0.3), (0.6, 0.6, 0.6))], [POSE], with_ids=True)
     context = context_of(aside)
     assert not list(propose_free_space(context, Random(0)))

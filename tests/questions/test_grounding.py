@@ -1,16 +1,19 @@
-"""Grounding and detection: numbers worked out with a pencil, JSON as its readers expect it, and what is left out."""
+"""Grounding: numbers worked out with a pencil, JSON as its readers expect it, and what is left out."""
 
 from __future__ import annotations
 
 import json
+import re
 from random import Random
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from handmade import box_scene
-from spaceland.geometry.box9 import box_from_box9, corner_gap_m
+from spaceland.geometry.box9 import box_from_box9, corner_gap_m, rotation_from_euler
 from spaceland.geometry.transforms import look_at
+from spaceland.questions.answers import FrameBoxAnswer
 from spaceland.questions.facts import Fact, SceneViews, TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.questions.tasks import TASKS
@@ -52,18 +55,6 @@ def test_nine_numbers_in_the_camera_of_the_frame(scene: Scene) -> None:
     assert text == '```json\n\t{"frame": 0, "bbox_3d": [0.8, -0.4, 3.9, 0.4, 0.4, 0.5, 0.0, 1.57, 0.0]}\n```'
 
 
-def test_detection_lists_the_nearest_first(scene: Scene) -> None:
-    answer = facts(scene, "detection")[0][0].answer.text
-    assert answer == (
-        "```json\n[\n"
-        '\t{"label": "chair", "bbox_3d": [-1.0, 0.5, 2.6, 0.4, 0.4, 0.5, 0.0, 1.57, 0.0]},\n'
-        '\t{"label": "lamp", "bbox_3d": [0.8, -0.4, 3.9, 0.4, 0.4, 0.5, 0.0, 1.57, 0.0]},\n'
-        '\t{"label": "box", "bbox_3d": [0.0, 0.5, 5.0, 0.9, 0.5, 0.5, 0.0, 1.57, 0.0]}\n'
-        "]\n```"
-    )
-    assert len(json.loads(answer.removeprefix("```json").removesuffix("```"))) == 3
-
-
 def test_boxes_lead_back_to_the_room() -> None:
     poses = [look_at(np.array([1.0 + 2.0 * k, 1.0, 1.8]), np.array([3.0, 5.0, 1.0])) for k in range(2)]
     scene = box_scene(THINGS, poses, with_ids=True)
@@ -74,6 +65,37 @@ def test_boxes_lead_back_to_the_room() -> None:
         assert corner_gap_m(box, scene.objects_by_id[fact.objects["red"]].box) < 0.02
 
 
+def test_every_note_says_what_the_angles_are() -> None:
+    told = "yaw, roll, pitch are turns about z, then x, then y of the box's own axes"
+    for task in ("grounding_box", "detection", "detection_window"):
+        notes = TASKS[task].wording.notes
+        assert not callable(notes)
+        assert all(told in note and "radians" in note for note in notes)
+    # What the words say: the box begins along the camera's axes and is turned about those that it has by then.
+    angles = np.array([0.4, -1.1, 2.3])
+    axes = np.eye(3)
+    for axis, angle in zip((2, 0, 1), angles, strict=True):
+        axes = Rotation.from_rotvec(angle * axes[:, axis]).as_matrix() @ axes
+    np.testing.assert_allclose(axes, rotation_from_euler(angles), atol=1e-12)
+
+
+@pytest.mark.parametrize("label", ["lamp", "curtains"])
+def test_any_frame_may_be_chosen_and_plurals_agree(label: str) -> None:
+    for task in ("grounding_box", "grounding_frame"):
+        wording = TASKS[task].wording
+        fields = wording.fields(Fact(task, ("a", "b"), {}, {"red": label}, FrameBoxAnswer(0, (0.0,) * 9)))
+        assert not callable(wording.notes)
+        notes = [note.format(**fields) for note in wording.notes]
+        stems = [stem.format(**fields) for stem in wording.stems["*"]]
+        wrong = r"\b(is the|it)\b" if label == "curtains" else r"\b(are the|them|they)\b"
+        assert not any(re.search(wrong, stem) for stem in stems)
+        assert not any("which frame shows" in stem for stem in stems)
+        if task == "grounding_box":
+            it, its = ("them", "their") if label == "curtains" else ("it", "its")
+            chosen = f"choose a frame that shows {it} well and give {its} 3D box in the camera of that frame"
+            assert all(note.startswith(chosen) for note in notes)
+
+
 def test_only_a_label_of_its_own_can_be_searched() -> None:
     twins = [*THINGS, ("lamp", (4.2, 6.0, 1.0), (0.4, 0.4, 0.5))]
     found, context = facts(box_scene(twins, [LEVEL] * 2, with_ids=True), "grounding_box")
@@ -81,21 +103,7 @@ def test_only_a_label_of_its_own_can_be_searched() -> None:
     assert context.rejections["label is not unique"] == 2
 
 
-def test_labels_with_an_unclear_instance_are_not_detected() -> None:
-    # Most of the second chair is hidden by the box, whose label and that of the lamp stay.
-    hidden = [*THINGS, ("chair", (3.45, 6.8, 1.05), (0.5, 0.5, 0.7))]
-    found, context = facts(box_scene(hidden, [LEVEL], with_ids=True), "detection")
-    assert [sorted(fact.labels.values()) for fact in found] == [["box", "lamp"]]
-    assert context.rejections["another of that label is not clear"] == 1
-    two_chairs = [*THINGS, ("chair", (4.6, 5.0, 1.0), (0.4, 0.4, 0.5))]
-    (fact,) = facts(box_scene(two_chairs, [LEVEL], with_ids=True), "detection")[0]
-    assert sorted(fact.labels.values()) == ["box", "chair", "chair", "lamp"]
-
-
-def test_too_little_to_detect_and_photographs() -> None:
-    found, context = facts(box_scene(THINGS[:1], [LEVEL], with_ids=True), "detection")
-    assert not found
-    assert context.rejections == {"too few things to detect": 1}
+def test_a_video_has_enough_frames() -> None:
     found, context = facts(box_scene(THINGS, [LEVEL], with_ids=True), "grounding_frame")
     assert not found
     assert context.rejections == {"fewer than 2 frames": 1}

@@ -110,7 +110,7 @@ def test_a_mirror_swaps_left_and_right_and_nothing_else(scene: Scene, mirror_wor
         known = {(fact.frames, tuple(fact.objects.items())): fact for fact in others}
         pairs = [(fact, known.get((fact.frames, tuple(fact.objects.items())))) for fact in facts]
         pairs = [(fact, seen) for fact, seen in pairs if seen is not None]
-        assert len(pairs) >= 3
+        assert len(pairs) >= 2
     else:
         pairs = list(zip(facts_of(scene, task), facts_of(mirror_world, task), strict=True))
     for fact, seen in pairs:

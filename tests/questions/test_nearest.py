@@ -110,10 +110,13 @@ def test_what_is_too_unclear_to_be_the_answer_is_still_a_rival() -> None:
     found, context = facts(room, "distance_infer_center_oc")
     assert answers(found) == {"farthest": "box"}
     assert context.rejections["the answer is not clearly visible"] == 1
-    # The same for a label that the policy leaves out, unless it is a part of the building.
-    named = [("misc", *small[1:]), ("window", *small[1:])]
+    # The same for a label that the policy leaves out, unless it is a part of the building or a rug.
+    named = [(label, *small[1:]) for label in ("misc", "window", "rug", "carpet", "mat")]
     rooms = [box_scene([*THINGS, thing], [LEVEL]) for thing in named]
-    assert [answers(facts(room, "distance_infer_center_oc")[0]).get("closest") for room in rooms] == [None, "chair"]
+    closest = [answers(facts(room, "distance_infer_center_oc")[0]).get("closest") for room in rooms]
+    assert closest == [None, *["chair"] * 4]
+    rows = ask(rooms[2], ["distance_infer_center_oc"]).questions
+    assert rows and all("rugs" in row.question for row in rows)
 
 
 def test_a_label_that_the_view_has_twice_is_no_answer() -> None:
@@ -163,6 +166,18 @@ def test_over_several_images_the_first_camera_measures() -> None:
         assert fact.answer.image == (1 if first else 0)
         assert fact.answer.text.startswith("the second image, [" if first else "the first image, [")
     assert context.rejections["seen in several images"] >= 1
+
+
+def test_wrong_options_are_things_that_one_image_alone_shows() -> None:
+    scene = two_views()
+    found = facts(scene, "distance_infer_center_oc_mv")[0]
+    shown = [{view.object_id for view in scene_visibility(scene).in_frame(frame.id)} for frame in scene.frames]
+    assert found and shown[0] & shown[1]
+    for fact in found:
+        # Of shelf, lamp, box and plant only the shelf and the plant are in one image alone.
+        assert [place for place, _ in fact.values["other_boxes"]] == [
+            "the first image" if fact.frames[0] == "000000" else "the second image"
+        ]
 
 
 def test_two_options_with_balanced_letters() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
+
 from handmade import box_scene
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.ask import ask
@@ -11,7 +13,7 @@ from spaceland.questions.facts import SceneViews, TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.questions.rejections import KEPT, Rejected, Rejections
 from spaceland.scenes.scene import Scene
-from spaceland.visibility import scene_visibility
+from spaceland.visibility import SceneVisibility, scene_visibility
 
 BOXES = [
     ("lamp", (1.0, 4, 1), (0.5, 0.5, 0.8)),
@@ -23,8 +25,6 @@ BOXES = [
 
 
 def scene() -> Scene:
-    import numpy as np
-
     poses = [look_at(np.array([2 + 0.4 * k, 0.6, 1.5]), np.array([2.6, 4.5, 0.8])) for k in range(3)]
     return box_scene(BOXES, poses)
 
@@ -56,6 +56,23 @@ def test_one_argument_is_enough() -> None:
     context.reject("another rule", ["a"], [1], 0.5)
     assert context.rejections == {"some rule": 1, "another rule": 1}
     assert context.rejected.examples == {"another rule": [Rejected(("a",), (1,), (-1,), 0.5)]}
+
+
+def test_a_reason_may_be_about_the_whole_scene() -> None:
+    made = scene()
+    asked = ask(made, ["obj_count", "obj_frame_locate"], visibility=scene_visibility(made))
+    for task in ("obj_count", "obj_frame_locate"):
+        (example,) = asked.rejection_examples[task]["fewer than 32 frames"]
+        assert example == {"frames": [], "num_frames": 0, "objects": [], "marks": [], "value": 3.0}
+
+
+def test_frames_without_objects_are_named() -> None:
+    made = scene()
+    none_seen = SceneVisibility(tuple(made.frames_by_id), (), np.eye(3))
+    ids = tuple(frame.id for frame in made.frames)
+    for frames, shown in ((ids[:2], ids[:2]), (ids, ids), (ids * 3, ids)):
+        told = Rejected(frames, (), ()).to_json(made, none_seen)
+        assert (told["frames"], told["num_frames"]) == (list(shown), len(frames))
 
 
 def test_examples_are_true() -> None:

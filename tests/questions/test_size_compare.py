@@ -42,8 +42,42 @@ def winners(scene: Scene) -> dict[str, set[str]]:
 
 
 def test_each_measure_has_its_own_winner() -> None:
-    # 0.5 x 0.6 x 1.5 is higher, 1.2 x 0.4 x 0.6 longer; their volumes are 0.45 and 0.29.
-    assert winners(pair((0.5, 0.6, 1.5), (1.2, 0.4, 0.6))) == {"height": {"chest"}, "length": {"cabinet"}}
+    # 0.5 x 0.6 x 1.1 is higher, 1.3 x 0.4 x 0.6 longer; their volumes are 0.33 and 0.31.
+    assert winners(pair((0.5, 0.6, 1.1), (1.3, 0.4, 0.6))) == {"height": {"chest"}, "length": {"cabinet"}}
+
+
+def test_the_longer_one_has_the_longest_of_all_sides() -> None:
+    # 1.2 m against 0.6 m on the level, but the chest is 1.5 m high: many would call that longer.
+    scene = pair((0.5, 0.6, 1.5), (1.2, 0.4, 0.6))
+    assert winners(scene) == {"height": {"chest"}}
+    assert facts(scene)[1].rejections["another side is longer"] > 0
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ((0.5, 0.5, 1.49), {"height", "volume"}),
+        ((0.5, 0.5, 1.51), {"volume"}),  # more than three times as high
+        ((1.2, 1.4, 0.5), {"length", "volume"}),  # 6.7 times the volume
+        ((1.3, 1.6, 0.5), set()),  # 3.2 times as long, 8.3 times the volume
+    ],
+)
+def test_what_nobody_needs_to_look_for(other: tuple[float, float, float], expected: set[str]) -> None:
+    scene = pair((0.5, 0.5, 0.5), other)
+    assert set(winners(scene)) == expected
+    assert len(expected) == 2 or facts(scene)[1].rejections["one is far larger"] > 0
+
+
+def test_two_labels_are_compared_twice_at_most() -> None:
+    things = [("chest", (1.0 + k, 6.0, 0.3), (0.5, 0.5, 0.6)) for k in range(3)]
+    things += [("cabinet", (3.9 + k, 6.0, 0.5), (0.7, 0.5, 1.0)) for k in range(2)]
+    scene = box_scene(things, [POSE], with_ids=True)
+    asked = ask(scene, ["size_comparison_oo"], per_scene=20)
+    assert len({row.facts["template"] for row in asked.questions}) > 1
+    assert len([row for row in asked.questions if row.format == "select"]) == 2
+    assert asked.rejections["size_comparison_oo"]["same labels compared before"] > 0
+    more = ask(scene, ["size_comparison_oo"], per_scene=20, policy=AmbiguityPolicy(max_same_labels=5)).questions
+    assert len([row for row in more if row.format == "select"]) == 5
 
 
 @pytest.mark.parametrize(

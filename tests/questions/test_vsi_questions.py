@@ -10,6 +10,7 @@ The camera stands in the corner (0.5, 0.5) and swings over the room of 6 m x 8 m
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from random import Random
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 
 from handmade import box_scene
+from spaceland.datasets.rows import dump_row, to_row
 from spaceland.geometry.transforms import look_at
 from spaceland.questions import vsi_choices, vsi_numbers, vsi_rules
 from spaceland.questions.answers import ChoiceAnswer
@@ -27,6 +29,7 @@ from spaceland.questions.phrasing import Deck, phrase
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.questions.tasks import TASKS
 from spaceland.scenes.scene import Scene
+from spaceland.verify.checker import SceneChecker
 from spaceland.visibility import SceneVisibility, scene_visibility
 
 THINGS = [
@@ -129,6 +132,31 @@ def test_the_nearest_of_four(scene: Scene, seen: SceneVisibility) -> None:
     assert len(strict) < len(facts)
 
 
+def test_what_touches_is_too_easy_a_nearest(scene: Scene, seen: SceneVisibility) -> None:
+    assert all(min(f.values["distances_m"]) >= 0.3 for f in facts_of(scene, seen, "vsi_object_rel_distance")[0])
+    # Table and shelf are the lamp's nearest things: none of the four may be within three metres of the fifth.
+    far, context = facts_of(scene, seen, "vsi_object_rel_distance", vsi_min_distance_m=3.0)
+    assert all(min(fact.values["distances_m"]) >= 3.0 for fact in far)
+    assert context.rejections["too near to each other"] > 0
+
+
+def test_distances_are_those_of_boxes() -> None:
+    for wording in (vsi_numbers.VSI_DISTANCE, vsi_choices.VSI_NEAREST):
+        assert not callable(wording.notes)
+        assert all("boxes around them" in note and "surface" not in note for note in wording.notes)
+
+
+@pytest.mark.parametrize("level", ["easy", "medium", "hard"])
+def test_directions_are_told_to_one_person_and_plurals_agree(level: str) -> None:
+    wording = TASKS[f"vsi_object_rel_direction_{level}"].wording
+    labels = {"green": "sofa", "blue": "lamp", "red": "curtains"}
+    fields = wording.fields(Fact("", ("a",), {}, labels, ChoiceAnswer("red", "")))
+    assert not callable(wording.notes)
+    for text in (*(stem.format(**fields) for stem in wording.stems["*"]), *wording.notes):
+        assert "is the curtains" not in text
+        assert not re.search(r"\b(somebody|someone|they|them|one has)\b", text)
+
+
 @pytest.mark.parametrize(("level", "expected"), [("easy", "right"), ("medium", "right"), ("hard", "back-right")])
 def test_directions(scene: Scene, seen: SceneVisibility, level: str, expected: str) -> None:
     facts, _ = facts_of(scene, seen, f"vsi_object_rel_direction_{level}")
@@ -188,3 +216,11 @@ def test_labels_that_are_lists_are_no_options(seen: SceneVisibility, scene: Scen
     facts, context = facts_of(replace(scene, objects=things), seen, "vsi_object_rel_distance")
     assert context.rejections["label holds a comma"] > 0
     assert all("bin, red" not in [fact.labels[role] for role in vsi_choices.CHOICES] for fact in facts)
+
+
+def test_a_nearest_thing_that_is_too_near_is_no_answer(scene: Scene, seen: SceneVisibility) -> None:
+    question = ask(scene, ["vsi_object_rel_distance"], visibility=seen, per_scene=1).questions[0]
+    row, checker = json.loads(dump_row(to_row(question))), SceneChecker(scene)
+    assert checker.problems(row) == []
+    row["facts"]["params"]["vsi_min_distance_m"] = min(row["facts"]["values"]["distances_m"]) + 0.01
+    assert any("the nearest is" in problem for problem in checker.problems(row))

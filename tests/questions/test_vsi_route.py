@@ -14,9 +14,10 @@ from spaceland.geometry.boxes import OrientedBox
 from spaceland.geometry.footprints import footprint_sides
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.ground import Ground
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.questions.vsi_route import VSI_ROUTE, propose_vsi_route
-from spaceland.questions.vsi_ways import Ground, Walker
+from spaceland.questions.vsi_ways import Walker
 from spaceland.scenes.scene import Room, Scene, SceneObject
 from spaceland.visibility import SceneVisibility, scene_visibility
 
@@ -75,6 +76,17 @@ def test_a_route_worked_out_by_hand(scene: Scene, seen: SceneVisibility) -> None
     )
 
 
+def test_the_number_of_turns_follows_the_way(scene: Scene, seen: SceneVisibility) -> None:
+    facts, _ = routes(scene, seen, max_same_objects=100)
+    assert {len(fact.answer.value) for fact in facts} >= {1, 2}
+    for fact in facts:
+        turns = len(fact.values["turns_left_deg"])
+        assert len(fact.answer.value) == turns == len(fact.labels) - 2
+        assert VSI_ROUTE.fields(fact)["steps"].count("[turn]") == turns
+        assert VSI_ROUTE.of_fact is not None
+        assert VSI_ROUTE.of_fact(fact).num_options == (3 if turns == 1 else 4)
+
+
 def test_every_route_is_free_and_turns_clearly(scene: Scene, seen: SceneVisibility) -> None:
     facts, context = routes(scene, seen)
     assert len(facts) >= 3
@@ -120,12 +132,16 @@ def test_wide_turn_margins_leave_fewer(scene: Scene, seen: SceneVisibility) -> N
     assert len(routes(scene, seen, route_margin_deg=35.0)[0]) < len(routes(scene, seen)[0])
 
 
-def test_options_are_pairs_of_turns(scene: Scene, seen: SceneVisibility) -> None:
+def test_options_are_as_many_turns(scene: Scene, seen: SceneVisibility) -> None:
     assert VSI_ROUTE.options is not None
     for fact in routes(scene, seen)[0]:
-        for place in range(4):
+        turns = len(fact.values["turns_left_deg"])
+        count = 3 if turns == 1 else 4
+        for place in range(count):
             options = VSI_ROUTE.options(fact, place, Random(place))
-            assert options is not None and options[place] == fact.answer.text and len(set(options)) == 4
+            assert options is not None and options[place] == fact.answer.text and len(set(options)) == count
+            assert all(option.count("Turn") == turns for option in options)
+        assert count == 4 or VSI_ROUTE.options(fact, 3, Random(0)) is None
 
 
 def thing(k: int, center: tuple[float, ...], size: tuple[float, ...], turn_deg: float = 0.0) -> SceneObject:

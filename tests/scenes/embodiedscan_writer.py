@@ -14,10 +14,12 @@ from scipy.spatial.transform import Rotation
 
 from scannet_writer import T_ALIGN, opencv_matrix
 from spaceland.files import encode_jpeg, encode_png
+from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.transforms import invert_rigid
 from spaceland.scenes.scene import Scene
 
 SCANNET = "scannet/scene0042_00"
+THREERSCAN = "3rscan/4acaebcc-6c10-2a2a-858b-29c7e4fb410d"
 MATTERPORT = "matterport3d/17DRP5sb8fy/region0"
 
 
@@ -109,3 +111,49 @@ def matterport_sample(scene: Scene, root: Path) -> dict[str, Any]:
             }
         )
     return {"sample_idx": MATTERPORT, "images": images, "instances": instances(scene), "axis_align_matrix": np.eye(4)}
+
+
+def threerscan_sample(scene: Scene, root: Path, depth_suffix: str = ".pgm") -> dict[str, Any]:
+    """Pictures of a phone that was held upright: turned a quarter clockwise, with the camera and pose of that image.
+
+    Depth has half the size of colour and is a PGM; `depth_suffix` is that of `depth_path`.
+    """
+    folder = root / THREERSCAN / "sequence"
+    folder.mkdir(parents=True)
+    images = []
+    for number, frame in enumerate(scene.frames):
+        assert frame.depth is not None
+        name = f"frame-{number * 10:06d}"
+        (folder / f"{name}.color.jpg").write_bytes(encode_jpeg(np.rot90(frame.color(), -1).copy()))
+        half = np.rint(frame.depth()[::2, ::2] * 1000).astype(np.uint16)
+        (folder / f"{name}.depth.pgm").write_bytes(pgm(np.rot90(half, -1)))
+        # Right in the stored picture is up in the upright one, and down is right.
+        right, down, ahead = frame.T_world_cam[:3, :3].T
+        pose = frame.T_world_cam.copy()
+        pose[:3, :3] = np.stack([-down, right, ahead], -1)
+        images.append(
+            {
+                "img_path": f"{THREERSCAN}/sequence/{name}.color.jpg",
+                "depth_path": f"{THREERSCAN}/sequence/{name}.depth{depth_suffix}",
+                "cam2global": pose,
+                "visible_instance_ids": _visible(scene, number),
+            }
+        )
+    up = scene.frames[0].camera
+    K = opencv_matrix(PinholeCamera(up.height, up.width, up.fy, up.fx, up.height - up.cy, up.cx))
+    # Pixel j of the small image is pixel 2 j down the stored picture and, as rows count from its right, 2 j + 1 across.
+    small = np.diag([0.5, 0.5, 1.0, 1.0]) @ K
+    small[0, 2] -= 0.5
+    return {
+        "sample_idx": THREERSCAN,
+        "images": images,
+        "instances": instances(scene),
+        "axis_align_matrix": np.eye(4),
+        "cam2img": K,
+        "depth_cam2img": small,
+    }
+
+
+def pgm(counts: np.ndarray) -> bytes:
+    """A binary PGM whose largest value is not the type's, as phones write it."""
+    return b"P5\n# made by a phone\n%d %d\n9000\n" % counts.shape[::-1] + counts.astype(">u2").tobytes()

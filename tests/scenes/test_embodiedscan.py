@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from embodiedscan_writer import write_embodiedscan, write_pickle
+from embodiedscan_writer import info, threerscan_sample, write_embodiedscan, write_pickle
 from round_trip import assert_boxes, assert_frames, assert_objects_on_their_depth, off_center_room
 
 from spaceland.errors import SceneError, SourceError
@@ -54,6 +54,35 @@ def test_everything_comes_back(root: Path, scene_id: str, step_m: float) -> None
     assert_objects_on_their_depth(scene, room, ID_OF, ORDER)
     assert [thing.label for thing in scene.objects] == [thing.label for thing in room.objects]
     assert scene.provenance["is_video"] is (scene_id == SCANNET)
+
+
+@pytest.mark.parametrize("depth_suffix", [".pgm", ".png"])
+def test_pictures_on_their_side_are_turned_upright(tmp_path: Path, depth_suffix: str) -> None:
+    room = off_center_room()
+    sample = threerscan_sample(room, tmp_path, depth_suffix)
+    write_pickle(tmp_path / "embodiedscan_infos_train.pkl", info(room, [sample]))
+    (scene_id,) = open_source(str(tmp_path), {}).ids()
+    scene = open_source(str(tmp_path), {}).open(scene_id)
+    assert_frames(scene, room, depth_step_m=0.001, color_atol=4, order=ORDER)
+    assert_boxes(scene, room, ID_OF)
+    assert_objects_on_their_depth(scene, room, ID_OF, ORDER)
+    assert (scene.provenance["sky_direction"], scene.provenance["upright"]) == ("right", True)
+    assert [frame.color_path for frame in scene.frames] == [None] * 8
+
+    stored = open_source(str(tmp_path), {"upright": "no"}).open(scene_id)
+    frame, want = stored.frames[0], room.frames[0]
+    assert frame.color().shape[:2] == (want.camera.width, want.camera.height)
+    assert np.allclose(frame.T_world_cam, sample["images"][0]["cam2global"])
+    for turned, lying in zip(scene.objects, stored.objects, strict=True):
+        assert np.array_equal(turned.points, lying.points)
+    assert stored.provenance["sky_direction"] == "right"
+
+
+def test_upright_pictures_stay(root: Path) -> None:
+    for scene_id in (SCANNET, MATTERPORT):
+        scene = open_scene(f"embodiedscan:{root}", scene_id)
+        assert scene.provenance["sky_direction"] == "up"
+        assert all(frame.color_path is not None for frame in scene.frames)
 
 
 def test_depth_camera_has_its_own_size(root: Path) -> None:
@@ -106,7 +135,7 @@ def test_places_and_options(root: Path, tmp_path: Path) -> None:
         open_source(str(tmp_path), {}).open(SCANNET)
     assert len(open_source(str(tmp_path), {"images": str(root)}).open(SCANNET).frames) == 8
     bad = [{"split": "all"}, {"points": "x"}, {"images": str(tmp_path / "no")}, {"dataset": "x"}, {"depth_frames": "0"}]
-    for options in (*bad, {"unit": "x"}):
+    for options in (*bad, {"unit": "x"}, {"upright": "x"}):
         with pytest.raises(SourceError, match="embodiedscan"):
             open_source(str(root), options)
     with pytest.raises(SourceError, match=r"no embodiedscan_infos_<split>\.pkl \(train\)"):

@@ -22,11 +22,11 @@ from threerscan_writer import DEPTH_SIZE, matrix, palette, pgm, texture_square, 
 
 from spaceland.errors import SceneError, SourceError
 from spaceland.geometry.transforms import from_rotation_translation, rotation_z, transform_points
+from spaceland.scenes.images import read_pgm
 from spaceland.scenes.ply import read_ply
 from spaceland.scenes.scene import Scene, SceneObject
 from spaceland.scenes.sources import open_scene
 from spaceland.scenes.threerscan import open_source, recognise
-from spaceland.scenes.threerscan_frames import read_pgm
 
 ID = "4acaebcc-6c10-2a2a-858b-29c7e4fb410d"
 REFERENCE = "754e884c-ea24-2175-8b34-cead19d4198d"

@@ -114,7 +114,7 @@ def test_every_changed_answer_is_found(task: str, form: str) -> None:
 
 
 # No answer depends on these, or (ids, images, evidence pixels) they have tests of their own.
-FREE = {"id", "images", "template", "seed", "version", "size", "other_boxes", "other_points", "seen_at"}
+FREE = {"id", "images", "template", "seed", "version", "size", "other_boxes", "other_points", "other_places", "seen_at"}
 LIMITS = {"side", "height", "range", "plane", "before_side", "min_depth_gap_m", "min_distance_m", "max_roll_deg"}
 LIMITS |= {"min_camera_depth_m", "camera_clearance_m", "seen_fraction", "unseen_area_share", "path_straight_m", "turn"}
 
@@ -313,3 +313,19 @@ def test_unclear_facts_are_refused_even_when_consistent() -> None:
     assert any(
         "too near" in p or "margin" in p for p in CHECKER.problems(changed(row, ("facts", "params", "side"), wide))
     )
+
+
+@pytest.mark.parametrize("task", ["spatial_imagination_oc_video_hard", "vsi_object_abs_distance"])
+def test_a_label_in_which_another_one_ends_is_found(task: str) -> None:
+    scene, row = room(), next(row for row in rows() if row["task"] == task)
+    asked = set(row["facts"]["objects"].values())
+    label = row["facts"]["labels"]["red"]
+    other = next(thing.id for thing in scene.objects if thing.id not in asked)
+    things = tuple(replace(thing, label=f"big {label}") if thing.id == other else thing for thing in scene.objects)
+    assert any("is the end of another one" in p for p in SceneChecker(replace(scene, objects=things)).problems(row))
+
+
+@pytest.mark.parametrize("task", ["spatial_imagination_oc", "spatial_imagination_oo"])
+def test_nobody_stands_on_what_is_asked_about(task: str) -> None:
+    row = changed(one(task, "select"), ("facts", "params", "min_imagined_distance_m"), 50.0)
+    assert any("from the imagined place, less than 50 m" in p for p in CHECKER.problems(row))

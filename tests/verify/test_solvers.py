@@ -88,6 +88,38 @@ def test_lever_arm_widens_the_margin() -> None:
         solvers.imagined_words(numbers, (0.2, 0.1), (0.15, 0.1))
 
 
+def test_front_and_behind_must_be_so_on_the_level_too() -> None:
+    # Looks 45 degrees down: what is 1 m ahead on the level, but 1.4 m higher, lies behind the image plane.
+    tilted = frame(look_at(at(0, 0, 1.5), at(0, 1, 0.5)))
+    limits = (0.15, 0.1)
+    words, numbers = solvers.words_for_observer(tilted, at(-1, 2, 1.0), limits, limits, limits)
+    assert words == ("left", "below", "front") and numbers["level_ahead_m"] == pytest.approx(2)
+    with pytest.raises(Wrong, match="on the level"):
+        solvers.words_for_observer(tilted, at(-1, 1, 2.9), limits, limits, limits)
+
+
+@pytest.mark.parametrize(
+    ("asked", "other", "words"),
+    [
+        ((1.5, 2, 0), (-0.5, 2, 0), ("right", "", "farther")),
+        # Behind the observer: the first is farther to the right by metres, farther to the left for whoever turns.
+        ((1.5, -2, 0), (0.5, -2, 0), None),
+        # 20 degrees to the left and 21: half a metre to the right, but almost in the same direction.
+        ((-1.1, 3.02, 0), (-1.9, 4.95, 0), None),
+        # Level with each other to the side, but in other directions.
+        ((0.0, 2, 0), (0.0, -4, 0), None),
+    ],
+)
+def test_imagined_left_and_right_are_also_those_of_the_view(asked: tuple, other: tuple, words: tuple | None) -> None:
+    numbers = solvers.imagined_pair_numbers(at(0, 0, 0), at(0, 9, 0), at(*asked), at(*other))
+    limits = (0.2, 0.1), (0.15, 0.1), (0.2, 0.15), 3.0
+    if words is not None:
+        assert solvers.imagined_pair_words(numbers, *limits) == words
+    else:
+        with pytest.raises(Wrong, match="contradicts the directions"):
+            solvers.imagined_pair_words(numbers, *limits)
+
+
 def test_motion_of_the_worked_example() -> None:
     right30 = at(math.sin(math.radians(30)), math.cos(math.radians(30)), 0)
     second = frame(look_at(at(0.5, 2, 1.5), at(0.5, 2, 1.5) + right30))

@@ -18,7 +18,7 @@ def test_mentions_are_hidden_longest_first() -> None:
     row = read_row(
         {**one("obj_spatial_relation_oo", "judge"), "facts": {**facts(row), "labels": {**row.labels, "blue": "chair"}}}
     )
-    stem = text.hide_mentions("Is the chair (blue box) (red box) above the chair (blue box)?", row)
+    stem = text.hide_mentions("Is the chair (blue box) (red bounding box) above the chair (blue bounding box)?", row)
     assert stem == f"Is {text.HIDDEN['red']} above {text.HIDDEN['blue']}?"
     assert text.read_claim(stem) == "above"
 
@@ -30,7 +30,9 @@ def facts(row: Row) -> dict:
 def test_a_word_inside_a_label_is_no_claim() -> None:
     row = row_with_label("obj_spatial_relation_oo", "judge", "red", "left door")
     blue = row.labels["blue"]
-    stem = text.hide_mentions(f"Is the left door (red box) to the right of the {blue} (blue box)?", row)
+    stem = text.hide_mentions(
+        f"Is the left door (red bounding box) to the right of the {blue} (blue bounding box)?", row
+    )
     assert text.read_claim(stem) == "right"
 
 

@@ -42,6 +42,14 @@ def test_examples_name_what_was_rejected(dataset: Path) -> None:
                 assert len(example["frames"]) <= 3 and example["num_frames"] >= len(example["frames"])
 
 
+def test_nearly_every_reason_has_an_example(dataset: Path) -> None:
+    info = info_of(dataset)
+    counted = {(task, reason) for task, reasons in info["rejections"].items() for reason in reasons}
+    shown = {(task, reason) for task, reasons in info["rejection_examples"].items() for reason in reasons}
+    assert len(counted) > 60
+    assert shown <= counted and len(counted - shown) <= 1
+
+
 def test_without_pictures_there_is_a_plan(dataset: Path) -> None:
     info = info_of(dataset)
     for reasons in info["rejection_examples"].values():
@@ -50,6 +58,16 @@ def test_without_pictures_there_is_a_plan(dataset: Path) -> None:
                 example["pictured"] = False
     html = str(rejections_section(info, dataset))
     assert "data:image" not in html and html.count("<svg") > 10
+
+
+def test_reasons_of_whole_scenes_say_so(dataset: Path) -> None:
+    told = {"scene": "roomA", "frames": [], "num_frames": 0, "objects": [], "marks": [], "value": 3, "pictured": False}
+    info = info_of(dataset)
+    info["rejections"] = {"obj_count": {"fewer than 32 frames": 1, "an old reason": 4}}
+    info["rejection_examples"] = {"obj_count": {"fewer than 32 frames": [told]}}
+    text = Reader(str(rejections_section(info, dataset))).text
+    assert "roomA as a whole; value 3" in text
+    assert text.count("none was kept") == 1
 
 
 ODD = [None, 3, "x", [], [1], [[]], {}, {"a": 1}, [{"frames": 3, "objects": [4], "marks": 5}]]

@@ -216,6 +216,6 @@ def test_command(dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_mark_words_keep_the_text() -> None:
-    text = "Where is the <b> (red box) relative to the chair (blue point)? (green box"
+    text = "Where is the <b> (red bounding box) relative to the chair (blue point)? (green box"
     assert Reader(mark_words(text)).text == text
     assert mark_words(text).count("k-red") == mark_words(text).count("k-blue") == 1

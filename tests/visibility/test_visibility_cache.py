@@ -145,7 +145,8 @@ def test_damaged_files_are_computed_anew(watched: Counted, tmp_path: Path) -> No
     for damaged in (b"", good[:10], good[: len(good) // 2], good[:-1], bytes(flipped), b"not a cache file" * 9):
         files[0].write_bytes(damaged)
         watched.reads.clear()
-        assert same(first, scene_visibility(watched.scene, cache_dir=tmp_path))
+        # Another object of the same scene: maps of this one may still be in memory.
+        assert same(first, scene_visibility(replace(watched.scene), cache_dir=tmp_path))
         assert len(watched.reads) == 2
         assert files[0].read_bytes() == good
 

@@ -35,8 +35,8 @@ _NUM_BINS = 10
 _NUM_CLASSES = 30
 _SMOOTHING = 0.5
 _STOP = frozenset((
-    "a", "an", "and", "answer", "are", "as", "at", "box", "by", "do", "for", "from", "give", "how", "i", "image",
-    "in", "into", "is", "it", "its", "letter", "of", "on", "one", "only", "option", "options", "or", "point",
+    "a", "an", "and", "answer", "are", "as", "at", "bounding", "box", "by", "do", "for", "from", "give", "how", "i",
+    "image", "in", "into", "is", "it", "its", "letter", "of", "on", "one", "only", "option", "options", "or", "point",
     "reply", "right", "so", "that", "the", "this", "to", "was", "what", "where", "which", "with", "you", "your",
 ))  # fmt: skip
 """Words of a question that are not paired with its options."""

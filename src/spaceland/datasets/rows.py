@@ -32,6 +32,7 @@ COLUMNS = {
     "seed": "seed of the run",
     "version": "version of spaceland",
 }
+_TO_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
 _BOX = re.compile(r"\[\d{1,4}, \d{1,4}, \d{1,4}, \d{1,4}\]")
 
 
@@ -60,7 +61,7 @@ def to_row(question: Question) -> dict[str, Any]:
 
 def dump_row(row: Mapping[str, Any]) -> str:
     """One line of JSON, without its newline."""
-    return json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
+    return _TO_JSON.encode(row)
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -101,7 +102,9 @@ def row_problem(row: Mapping[str, Any]) -> str | None:
     if not row["images"] or not row["question"].strip() or not row["answer"].strip():
         return "empty images, question or answer"
     if row["format"] == "select":
-        return _options_problem(row["options"], row["answer"], TASKS[row["task"]].wording.num_options)
+        one_turn = row["task"] == "vsi_route_planning" and len(row["facts"]["objects"]) == 3
+        count = 3 if one_turn else TASKS[row["task"]].wording.num_options
+        return _options_problem(row["options"], row["answer"], count)
     if row["options"] is not None:
         return "options without a choice"
     if row["format"] == "judge" and row["answer"] not in ("Yes", "No"):

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from spaceland.exchange.markers import named_marks
 from spaceland.exchange.spar7m_read import SparRow
 from spaceland.questions.marks import COLORS, Mark
-from spaceland.scenes.scene import normalise_label
+from spaceland.scenes.scene import normalise_label as _normalise
 
 HIDDEN = {color: chr(0xE100 + k) for k, color in enumerate(COLORS)}
 """A private character stands for "<label> (<mark>)"."""
 ANONYMOUS = "object"
 """Label of an object that the release calls ObjectN: any object will do."""
+normalise_label = lru_cache(maxsize=50_000)(_normalise)
+"""The same words come in row after row."""
 _MAX_LABEL_WORDS = 10
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.(\d+))?(?![\w])")
 _BOX = re.compile(r"\[\s*(\d{1,4})\s*,\s*(\d{1,4})\s*,\s*(\d{1,4})\s*,\s*(\d{1,4})\s*\]")
@@ -53,6 +56,8 @@ class Mentions:
     labels: Mapping[str, str]
     order: tuple[str, ...]
     """Colours in the order in which the question mentions them."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What stands in place of a label: "Object35 (red bbox)"."""
 
 
 def read_mentions(row: SparRow, known: Container[str]) -> Mentions:
@@ -63,24 +68,26 @@ def read_mentions(row: SparRow, known: Container[str]) -> Mentions:
     """
     names = {mark.color: name for mark, name in _named(row)}
     labels: dict[str, str] = {}
+    called: dict[str, str] = {}
     texts = {"question": row.question, "answer": " ".join((row.answer, *(row.options or ())))}
     hidden = {}
     for where, text in texts.items():
         for mark in row.marks:
-            text = _hide(text, mark, names.get(mark.color), known, labels)
+            text = _hide(text, mark, names.get(mark.color), known, labels, called)
         hidden[where] = text
     missing = [mark.color for mark in row.marks if mark.color not in labels]
-    if missing and row.task == "position_matching":
+    if missing and row.task in ("position_matching", "spatial_volume_infer"):
         labels["red"] = _label_inside(row.question, known)
     places = [(hidden["question"].find(char), color) for color, char in HIDDEN.items() if char in hidden["question"]]
     answer = row.answer
     for mark in row.marks:
-        answer = _hide(answer, mark, names.get(mark.color), known, {})
+        answer = _hide(answer, mark, names.get(mark.color), known, {}, {})
     return Mentions(
         hidden["question"],
         answer,
         {mark.color: labels.get(mark.color, "") for mark in row.marks},
         tuple(color for _, color in sorted(places)),
+        called,
     )
 
 
@@ -91,9 +98,11 @@ def _named(row: SparRow) -> list[tuple[Mark, str]]:
         raise UnreadableError(str(reason)) from None
 
 
-def _hide(text: str, mark: Mark, name: str | None, known: Container[str], labels: dict[str, str]) -> str:
-    """Put the private character where a mark's object is mentioned; note its label."""
-    shape = "point" if mark.shape == "point" else "(?:bbox|box)"
+def _hide(
+    text: str, mark: Mark, name: str | None, known: Container[str], labels: dict[str, str], called: dict[str, str]
+) -> str:
+    """Put the private character where a mark's object is mentioned; note its label, or the name in place of one."""
+    shape = "point" if mark.shape == "point" else "(?:bounding box|bbox|box)"
     mention = rf"{mark.color} {shape}\b"
     if name:
         # Texts say Object3 or point3 where loaders write object3.
@@ -102,9 +111,11 @@ def _hide(text: str, mark: Mark, name: str | None, known: Container[str], labels
     parts, last = [], 0
     for found in behind.finditer(text):
         before = text[last : found.start()]
-        label, size = _label_before(before, known)
+        label, size = label_before(before, known)
         if label:
             labels.setdefault(mark.color, label)
+        if label == ANONYMOUS and _OBJECT_N.fullmatch(before[len(before) - size :].strip().lower()):
+            called.setdefault(mark.color, before[len(before) - size :].strip())
         parts.append(before[: len(before) - size] + HIDDEN[mark.color])
         last = found.end()
     text = "".join(parts) + text[last:]
@@ -113,10 +124,15 @@ def _hide(text: str, mark: Mark, name: str | None, known: Container[str], labels
     if turned and normalise_label(turned[1]) in known:
         labels.setdefault(mark.color, normalise_label(turned[1]))
         text = text.replace(turned[0], HIDDEN[mark.color])
+    # Or "the red center of the flower pot (in Frame-30)".
+    middle = re.search(rf"\b{mark.color} cent(?:er|re) of (?:the )?([^()?.,]+?)\s*\(in [^()]*\)", text, re.IGNORECASE)
+    if middle and normalise_label(middle[1]) in known:
+        labels.setdefault(mark.color, normalise_label(middle[1]))
+        text = text.replace(middle[0], HIDDEN[mark.color])
     return text
 
 
-def _label_before(text: str, known: Container[str]) -> tuple[str, int]:
+def label_before(text: str, known: Container[str]) -> tuple[str, int]:
     """The label that ends a text, and how many characters it takes.
 
     Raises:
@@ -138,7 +154,7 @@ def _label_before(text: str, known: Container[str]) -> tuple[str, int]:
 
 def _label_inside(text: str, known: Container[str]) -> str:
     """The longest label of the scene among the words of a text."""
-    words = re.findall(r"[^\s,.?!]+", text)
+    words = [word.removesuffix("'s") for word in re.findall(r"[^\s,.?!]+", text)]
     for size in range(min(_MAX_LABEL_WORDS, len(words)), 0, -1):
         for start in range(len(words) - size + 1):
             label = normalise_label(" ".join(words[start : start + size]))
@@ -236,7 +252,7 @@ def motion_parts(text: str) -> dict[str, tuple[float, int]]:
     return parts
 
 
-_REFERENCE = (
+REFERENCE = (
     "relative to", "in relation to", "with respect to", "compared with", "compared to", "starting from", "that of",
     "placed against", "as against", "than",
 )  # fmt: skip
@@ -245,7 +261,7 @@ _REFERENCE = (
 def asked_and_reference(mentions: Mentions, colors: Sequence[str]) -> tuple[str, str]:
     """Which of two marks is asked about, and which it is compared with: phrases tell, else the order of colours."""
     for color in colors:
-        phrase = rf"(?:{'|'.join(_REFERENCE)})\s+(?:the\s+|object\s+)*{HIDDEN[color]}"
+        phrase = rf"(?:{'|'.join(REFERENCE)})\s+(?:the\s+|object\s+)*{HIDDEN[color]}"
         if re.search(phrase, mentions.question, re.IGNORECASE):
             return next(c for c in colors if c != color), color
     return colors[0], colors[1]

@@ -2,11 +2,13 @@
 
 The release does not say which centre, vertical or axes it took (`Reading`). Relations have a dead zone of unknown size:
 a word must have the right sign, and a slot is wrongly empty only where the difference is beyond every doubt
-(`CLEAR_M`). Numbers agree when they are the derived ones, rounded to the decimals that are written.
+(`CLEAR_M`); a sentence that is silent there is not decided. Numbers agree when they are the derived ones, rounded to
+the decimals that are written.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,11 +18,14 @@ from spaceland.exchange import answer_text
 from spaceland.exchange.answer_text import Mentions, UnreadableError
 from spaceland.exchange.locate import Locator
 from spaceland.exchange.spar7m_read import SparRow
+from spaceland.exchange.unmarked import read_unmarked
 from spaceland.scenes.scene import Frame, SceneObject
 
 SLACK = 1e-6
 CLEAR_M = 0.35
 """Beyond this an axis of a relation needs a word."""
+_UNMARKED = {"spatial_imagination_oc_video_hard": 3, "spatial_imagination_oo_video_hard": 4}
+"""Tasks whose objects have no marks, and how many objects they are about."""
 _SIDES = (("right", "left"), ("above", "below"), ("closer", "farther"), ("front", "behind"))
 
 
@@ -50,7 +55,15 @@ class Case:
 
     def __init__(self, row: SparRow, locator: Locator, reading: Reading) -> None:
         self.row, self.locator, self.reading = row, locator, reading
-        self.mentions: Mentions = answer_text.read_mentions(row, locator.scene.label_counts)
+        known = locator.scene.label_counts
+        if row.task in _UNMARKED and not row.marks:
+            self.mentions: Mentions = read_unmarked(row, known, _UNMARKED[row.task])
+        else:
+            self.mentions = answer_text.read_mentions(row, known)
+
+    @property
+    def is_video(self) -> bool:
+        return "_video" in self.row.task
 
     def frame(self, index: int) -> Frame:
         return self.locator.frame(self.row.frames[index])
@@ -58,6 +71,8 @@ class Case:
     def thing(self, color: str) -> SceneObject:
         """The object of a mark."""
         mark = next((mark for mark in self.row.marks if mark.color == color), None)
+        if mark is None and not self.row.marks and color in self.mentions.labels:
+            return self.locator.only(self.mentions.labels[color])
         if mark is None:
             raise UnreadableError(f"no {color} mark")
         return self.locator.find(mark, self.frame(mark.image_index), self.mentions.labels[color])
@@ -67,7 +82,10 @@ class Case:
 
     def center(self, color: str) -> np.ndarray:
         """World position of a marked object."""
-        thing = self.thing(color)
+        return self.center_of(self.thing(color))
+
+    def center_of(self, thing: SceneObject) -> np.ndarray:
+        """World position that stands for an object."""
         if self.reading.center == "aabb":
             return thing.aabb.center
         return thing.center if self.reading.center == "box" or not len(thing.points) else thing.points.mean(0)
@@ -100,11 +118,25 @@ class Case:
             if verdict not in ("yes", "no"):
                 raise UnreadableError("the verdict is neither yes nor no")
             return Verdict((signed > 0) == (verdict == "yes"), f"{word} {signed:+.2f} m")
-        words = answer_text.slot_words(self.claimed())
-        good = all(_signed(word, values) > 0 for word in words)
-        unsaid = [k for k, negative in _SIDES if k in values and not {k, negative} & words]
-        clear = all(abs(values[key]) < CLEAR_M for key in unsaid)
-        return Verdict(good and clear and bool(words), ", ".join(f"{k} {v:+.2f} m" for k, v in values.items()))
+        return self.judged([(answer_text.slot_words(self.claimed()), values)])
+
+    def judged(self, phases: Sequence[tuple[set[str], dict[str, float]]], extra: Sequence[str] = ()) -> Verdict:
+        """Compare words with signed metres, for one or more places of the observer; `extra` is told as well.
+
+        Raises:
+            UnreadableError: all words are right, but a sentence is silent on an axis that is clear. An empty slot of an
+                option says that there is no difference; a sentence may just not tell.
+        """
+        told = "; ".join([*(", ".join(f"{k} {v:+.2f} m" for k, v in values.items()) for _, values in phases), *extra])
+        if not all(_signed(word, values) > 0 for words, values in phases for word in words):
+            return Verdict(False, told)
+        for words, values in phases:
+            unsaid = [k for k, negative in _SIDES if k in values and not {k, negative} & words]
+            if not words or any(abs(values[key]) >= CLEAR_M for key in unsaid):
+                if self.row.format == "sentence":
+                    raise UnreadableError("the sentence says nothing on a clear difference")
+                return Verdict(False, told)
+        return Verdict(True, told)
 
     def roles(self) -> tuple[str, str]:
         """Colour that is asked about, colour of the reference."""

@@ -14,6 +14,7 @@ import numpy as np
 from spaceland.exchange.answer_text import ANONYMOUS, UnreadableError
 from spaceland.geometry.transforms import invert_rigid, transform_points
 from spaceland.questions.marks import Mark, box_to_thousand
+from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.scenes.scene import NO_OBJECT, Frame, Scene, SceneObject
 from spaceland.visibility.maps import FrameMaps, MapMaker
 from spaceland.visibility.measure import ObjectSamples, measure_frame
@@ -26,6 +27,8 @@ _MIN_IOU = 0.4
 _CLEARLY = 0.1
 _HELD = 64
 """Frames whose maps are kept."""
+_POLICY = AmbiguityPolicy()
+"""What our own questions mean by seen and unseen."""
 
 
 class Locator:
@@ -37,6 +40,7 @@ class Locator:
         self._samples: ObjectSamples | None = None
         self._maps: dict[str, FrameMaps] = {}
         self._views: dict[str, dict[int, ObjectView]] = {}
+        self._found: dict[tuple[str, str, tuple[int, ...], str], SceneObject | str] = {}
         self._numbers: dict[int, list[Frame]] | None = None
 
     def frame(self, name: str) -> Frame:
@@ -61,14 +65,44 @@ class Locator:
         return found[0]
 
     def find(self, mark: Mark, frame: Frame, label: str) -> SceneObject:
-        """The object under a mark.
+        """The object under a mark; the same mark comes back in other formats and tasks.
 
         Raises:
             UnreadableError: none fits, or several do.
         """
+        key = (frame.id, mark.shape, mark.xy, label)
+        if key not in self._found:
+            try:
+                self._found[key] = self._find(mark, frame, label)
+            except UnreadableError as why:
+                self._found[key] = str(why)
+        found = self._found[key]
+        if isinstance(found, str):
+            raise UnreadableError(found)
+        return found
+
+    def _find(self, mark: Mark, frame: Frame, label: str) -> SceneObject:
         things = self.scene.objects
         fitting = [thing for thing in things if thing.label == label] if label and label != ANONYMOUS else list(things)
         return self._under_point(mark, frame, fitting) if mark.shape == "point" else self._in_box(mark, frame, fitting)
+
+    def only(self, label: str) -> SceneObject:
+        """The one object of a label."""
+        fitting = [thing for thing in self.scene.objects if thing.label == label]
+        if len(fitting) != 1:
+            raise UnreadableError("several objects have the label of one without a mark")
+        return fitting[0]
+
+    def sees(self, thing: SceneObject, frame: Frame) -> bool | None:
+        """Whether a frame clearly shows an object (True), clearly does not (False), or neither (None)."""
+        view = self._views_in(frame).get(thing.id)
+        share = 0.0 if view is None else view.visible_px / (frame.camera.width * frame.camera.height)
+        if view is None or share < _POLICY.unseen_area_share:
+            return False
+        if view.contradicted > _POLICY.max_contradicted or share < _POLICY.min_area_share:
+            return None
+        plain = share >= _POLICY.seen_large_share or view.visible_fraction >= _POLICY.seen_fraction
+        return True if plain else None
 
     def _under_point(self, mark: Mark, frame: Frame, fitting: Sequence[SceneObject]) -> SceneObject:
         maps = self._frame_maps(frame)
@@ -100,13 +134,16 @@ class Locator:
 
     def visible_box(self, thing: SceneObject, frame: Frame) -> Box | None:
         """Around the visible part of an object, 0 to 1000; None where the frame does not show it."""
+        view = self._views_in(frame).get(thing.id)
+        return None if view is None else box_to_thousand(view.box_px, frame.camera.width, frame.camera.height)
+
+    def _views_in(self, frame: Frame) -> dict[int, ObjectView]:
         if frame.id not in self._views:
             if self._samples is None:
                 self._samples = ObjectSamples.of_scene(self.scene)
             views = measure_frame(frame, self._frame_maps(frame), self._samples, self.config)
             self._views[frame.id] = {view.object_id: view for view in views}
-        view = self._views[frame.id].get(thing.id)
-        return None if view is None else box_to_thousand(view.box_px, frame.camera.width, frame.camera.height)
+        return self._views[frame.id]
 
     def _frame_maps(self, frame: Frame) -> FrameMaps:
         if frame.id not in self._maps:

@@ -217,7 +217,7 @@ def named_marks(task: str, marks: Sequence[Mark]) -> list[tuple[Mark, str]]:
 def rename_marks(text: str, task: str, marks: Sequence[Mark], num_images: int) -> str:
     """A text that calls marks by the names that loaders write beside them.
 
-    "lamp (yellow box in Frame-25)" becomes "lamp (Object3 in Frame-25)": some loaders draw that box in cyan.
+    "lamp (yellow bounding box in Frame-25)" becomes "lamp (Object3 in Frame-25)": some loaders draw that box in cyan.
     """
     for mark, name in named_marks(task, marks):
         place = image_phrase(mark.image_index, num_images)

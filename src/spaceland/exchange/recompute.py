@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
+from zlib import crc32
 
 import numpy as np
 
 from spaceland.errors import SpacelandError
 from spaceland.exchange.answer_text import UnreadableError
 from spaceland.exchange.case import Case, Reading, Verdict
-from spaceland.exchange.dataset import Progress
+from spaceland.exchange.dataset import MAX_STILLS, Progress
 from spaceland.exchange.locate import Locator
 from spaceland.exchange.solve import SOLVERS
 from spaceland.exchange.spar7m_read import QaFile, SparRow, lines_of, parse_line, row_at
@@ -29,7 +30,7 @@ _EXAMPLES = 5
 
 @dataclass
 class TaskAudit:
-    """Counts of one task. `disagree` holds (row id, what it says, what was derived) of the first few."""
+    """Counts of one task. `disagree` holds (row id, what it says, what was derived) of a few."""
 
     rows: int = 0
     recomputed: int = 0
@@ -86,15 +87,21 @@ class Audit:
 
 
 class _Places:
-    """Where the rows of one scene are: file, line, offset."""
+    """Where the rows of one scene are: file, line, offset; and a number for the frame that they look at first."""
 
     def __init__(self) -> None:
-        self.files, self.lines, self.offsets = array("H"), array("q"), array("q")
+        self.files, self.lines, self.offsets, self.views = array("H"), array("q"), array("q"), array("L")
 
-    def add(self, file: int, line: int, offset: int) -> None:
+    def add(self, file: int, line: int, offset: int, view: int) -> None:
         self.files.append(file)
         self.lines.append(line)
         self.offsets.append(offset)
+        self.views.append(view)
+
+    def by_view(self) -> Iterator[tuple[int, int, int]]:
+        """File, line and offset, rows about the same frame together: frames are costly to look at, and few are kept."""
+        for k in sorted(range(len(self.files)), key=lambda k: (self.views[k], self.files[k], self.lines[k])):
+            yield self.files[k], self.lines[k], self.offsets[k]
 
 
 def recompute(
@@ -134,7 +141,7 @@ def recompute(
                 except SpacelandError as error:
                     audit.failed_scenes[scene_id] = str(error)
                     reason = "the scene cannot be opened"
-            for file, line, offset in zip(found.files, found.lines, found.offsets, strict=True):
+            for file, line, offset in found.by_view():
                 if file not in opened:
                     opened[file] = files[file].path.open("rb")
                 row = row_at(files[file], opened[file], line, offset)
@@ -163,14 +170,21 @@ def _index(files: Sequence[QaFile], audit: Audit, limit: int | None) -> dict[str
                 if isinstance(row, str):
                     task.reasons[row] += 1
                 else:
-                    places.setdefault(row.scene, _Places()).add(k, line, offset)
+                    places.setdefault(row.scene, _Places()).add(k, line, offset, _view(row))
     return places
+
+
+def _view(row: SparRow) -> int:
+    """A number for the frame of the first mark; 0 for videos, which all show the same frames."""
+    if len(row.frames) > MAX_STILLS:
+        return 0
+    return crc32(row.frames[row.marks[0].image_index if row.marks else 0].encode())
 
 
 def _judge(task: TaskAudit, row: SparRow, locator: Locator | None, reading: Reading, reason: str) -> None:
     try:
         if row.task not in SOLVERS:
-            raise UnreadableError("this task is not recomputed")
+            raise UnreadableError("the task is not one of SPAR-7M")
         if locator is None:
             raise UnreadableError(reason)
         verdict: Verdict = SOLVERS[row.task](Case(row, locator, reading))

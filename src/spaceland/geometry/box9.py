@@ -23,20 +23,20 @@ np.True_
 
 from __future__ import annotations
 
+import math
 from itertools import permutations, product
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from spaceland.geometry.boxes import OrientedBox
-from spaceland.geometry.transforms import WORLD_UP, transform_points
+from spaceland.geometry.transforms import transform_points
 
 EulerConvention = Literal["ZXY", "zxy"]
 _LOCKED = 1e-7
 """Below this cosine of the middle angle the other two turn about the same axis."""
 _SAME_ANGLE = 1e-9
-_UPRIGHT = 0.99
 
 
 def _proper_axes() -> list[np.ndarray]:
@@ -52,6 +52,16 @@ def _proper_axes() -> list[np.ndarray]:
 
 
 _AXES = _proper_axes()
+_RENAMED = [
+    (
+        int(np.abs(axes[:, 0]).argmax()),
+        float(axes[:, 0].sum()),
+        int(np.abs(axes[:, 2]).argmax()),
+        float(axes[:, 2].sum()),
+    )
+    for axes in _AXES
+]
+"""Of each matrix: which axis of the box becomes the first one and its sign, and the same of the third one."""
 
 
 def rotation_from_euler(
@@ -76,13 +86,13 @@ def euler_from_rotation(
     if convention == "zxy":
         # R = Ry(c) Rx(b) Rz(a) is the transpose of Rz(-a) Rx(-b) Ry(-c).
         return _above_minus_pi(-euler_from_rotation(rotation.T, "ZXY"))
-    cosine = np.hypot(rotation[0, 1], rotation[1, 1])
-    middle = np.arctan2(rotation[2, 1], cosine)
+    (r00, r01, _), (r10, r11, _), (r20, r21, r22) = rotation.tolist()
+    cosine = math.hypot(r01, r11)
+    middle = math.atan2(r21, cosine)
     if cosine < _LOCKED:
-        first, last = np.arctan2(rotation[1, 0], rotation[0, 0]), 0.0
+        first, last = math.atan2(r10, r00), 0.0
     else:
-        first = np.arctan2(-rotation[0, 1], rotation[1, 1])
-        last = np.arctan2(-rotation[2, 0], rotation[2, 2])
+        first, last = math.atan2(-r01, r11), math.atan2(-r20, r22)
     return _above_minus_pi(np.array([first, middle, last]))
 
 
@@ -96,30 +106,39 @@ def with_upright_axes(box: OrientedBox, T_world_cam: Float[np.ndarray, "4 4"]) -
 
     Of a box that does not stand upright the axis nearest to the vertical is the third.
     """
-    right, down = T_world_cam[:3, 0], T_world_cam[:3, 1]
-    across = right - (right @ WORLD_UP) * WORLD_UP
-    if np.linalg.norm(across) < 1e-6:  # the picture's right points straight up or down
-        across = down - (down @ WORLD_UP) * WORLD_UP
-    across = across / np.linalg.norm(across)
-
-    def fitness(axes: np.ndarray) -> tuple[float, float, float]:
-        turned = box.rotation @ axes
-        # Rounded, so that ties do not hang on noise.
-        return round(float(turned[:, 2] @ WORLD_UP), 6), round(float(turned[:, 0] @ across), 6), float(axes[0, 0])
-
-    best = max(_AXES, key=fitness)
+    best = _upright_axes(box.rotation, T_world_cam)
     return OrientedBox(box.center, box.size @ np.abs(best), box.rotation @ best)
+
+
+def _upright_axes(
+    rotation: Float[np.ndarray, "3 3"], T_world_cam: Float[np.ndarray, "4 4"]
+) -> Float[np.ndarray, "3 3"]:
+    """Which of the 24 matrices renames the axes. Plain numbers: arrays so small cost far more than what they hold."""
+    # Level parts of the picture's right, or of its down where right points straight up or down.
+    (right_x, down_x, _), (right_y, down_y, _) = T_world_cam[:2, :3].tolist()
+    x, y = (right_x, right_y) if math.hypot(right_x, right_y) >= 1e-6 else (down_x, down_y)
+    length = math.hypot(x, y)
+    xs, ys, heights = rotation.tolist()
+    # Rounded, so that ties do not hang on noise.
+    up = [round(height, 6) for height in heights]
+    across = [round((a * x + b * y) / length, 6) for a, b in zip(xs, ys, strict=True)]
+    best, fittest = _AXES[0], (-math.inf, -math.inf, -math.inf)
+    for axes, (first, first_sign, third, third_sign) in zip(_AXES, _RENAMED, strict=True):
+        fitness = third_sign * up[third], first_sign * across[first], 0.0 if first else first_sign
+        if fitness > fittest:
+            best, fittest = axes, fitness
+    return best
 
 
 def box9_in_camera(
     box: OrientedBox, T_world_cam: Float[np.ndarray, "4 4"], convention: EulerConvention = "ZXY"
 ) -> Float[np.ndarray, "9"]:
     """A world box in the axes of a camera (x right, y down, z forward), its axes chosen by `with_upright_axes`."""
-    upright = with_upright_axes(box, T_world_cam)
+    axes = _upright_axes(box.rotation, T_world_cam)
     R_cam_world = T_world_cam[:3, :3].T
-    center = R_cam_world @ (upright.center - T_world_cam[:3, 3])
-    angles = euler_from_rotation(R_cam_world @ upright.rotation, convention)
-    return np.concatenate([center, upright.size, angles])
+    center = R_cam_world @ (box.center - T_world_cam[:3, 3])
+    angles = euler_from_rotation(R_cam_world @ (box.rotation @ axes), convention)
+    return np.concatenate([center, box.size @ np.abs(axes), angles])
 
 
 def box_from_box9(
@@ -146,27 +165,3 @@ def corner_gap_m(a: OrientedBox, b: OrientedBox) -> float:
     either from the nearest one of the other."""
     distances = np.linalg.norm(a.corners()[:, None] - b.corners()[None], axis=-1)
     return float(max(distances.min(0).max(), distances.min(1).max()))
-
-
-def length_width_height(box: OrientedBox) -> tuple[float, float, float]:
-    """The longer and the shorter horizontal side, and the side along the vertical, metres.
-
-    Of a box that does not stand upright the side nearest to the vertical counts as its height.
-    """
-    vertical = int(np.argmax(np.abs(box.rotation[2]).round(6)))
-    first, second = (float(box.size[k]) for k in range(3) if k != vertical)
-    return max(first, second), min(first, second), float(box.size[vertical])
-
-
-def over_footprint(box: OrientedBox, xy: Float[np.ndarray, "n 2"], margin_m: float = 0.0) -> Bool[np.ndarray, "n"]:
-    """Whether places on the floor lie below or above a box grown by a margin.
-
-    The footprint of a box that leans by more than a few degrees is taken to be that of the upright box around it.
-    """
-    vertical = int(np.argmax(np.abs(box.rotation[2]).round(6)))
-    if abs(box.rotation[2, vertical]) < _UPRIGHT:
-        around = box.axis_aligned()
-        return np.all((xy >= around.minimum[:2] - margin_m) & (xy <= around.maximum[:2] + margin_m), axis=-1)
-    local = box.to_box_frame(np.concatenate([xy, np.full((len(xy), 1), box.center[2])], axis=1))
-    inside = np.abs(local) <= box.size / 2 + margin_m
-    return np.all(np.delete(inside, vertical, axis=1), axis=-1)

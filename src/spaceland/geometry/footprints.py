@@ -2,14 +2,21 @@
 
 The footprint of a box is the sum of three line segments, its sides seen from above. So it has at most three pairs of
 parallel sides, each pair along one of them. An upright box has a rectangle, a leaning one up to six sides.
+
+Worked example. A table top of 2 x 1 m whose long side points along y covers half a metre to either side in x:
+
+>>> table = OrientedBox(np.array([1.0, 1.0, 0.7]), np.array([1.0, 2.0, 0.1]), np.eye(3))
+>>> over_footprint(table, np.array([[1.4, 1.9], [1.6, 1.0]])).tolist()
+[True, False]
 """
 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from spaceland.geometry.box_relations import Boxes
+from spaceland.geometry.boxes import OrientedBox
 
 _SHORT = 1e-4
 
@@ -34,3 +41,9 @@ def footprint_sides(boxes: Boxes, least_m: float = 0.01) -> tuple[Float[np.ndarr
     middle = np.einsum("nik,nk->ni", normals, boxes.center[:, :2])
     offsets = np.where(seen, np.stack([middle + reach, -middle + reach]), np.inf)
     return np.concatenate([normals, -normals], 1), np.concatenate(list(offsets), 1)
+
+
+def over_footprint(box: OrientedBox, xy: Float[np.ndarray, "n 2"], margin_m: float = 0.0) -> Bool[np.ndarray, "n"]:
+    """Whether places on the floor lie below or above a box whose footprint is grown by a margin."""
+    normals, offsets = footprint_sides(Boxes.stack([box]))
+    return np.all(xy @ normals[0].T <= offsets[0] + margin_m, axis=-1)

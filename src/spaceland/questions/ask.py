@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -26,7 +26,7 @@ from spaceland.questions.marks import Mark
 from spaceland.questions.phrasing import Deck, Phrased, phrase
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.questions.tasks import TASKS, Task
-from spaceland.scenes.scene import Scene
+from spaceland.scenes.scene import Frame, Scene
 from spaceland.visibility import SceneVisibility, scene_visibility
 
 _MIN_SAME_ANSWER = 3
@@ -134,12 +134,13 @@ def _ask_task(context: TaskContext, task: Task, per_scene: int, seed: int) -> li
             context.reject("answer too frequent", fact.frames, tuple(fact.objects.values()))
             continue
         rows = []
+        facts = _shared_facts(context, fact)
         for format in task.formats:
             phrased = phrase(fact, format, task.wording, rng, letters, verdicts)
             if phrased is None:
                 context.reject(f"no good wrong options ({format})", fact.frames, tuple(fact.objects.values()))
                 continue
-            row = _question(context, fact, format, phrased, seed)
+            row = _question(context, fact, format, phrased, facts, seed)
             if row.id in taken:
                 context.reject("duplicate", fact.frames, tuple(fact.objects.values()))
                 continue
@@ -172,12 +173,13 @@ def _same_again(fact: Fact) -> tuple[object, ...]:
     return frozenset(fact.frames), who, json.dumps(value_to_json(fact.answer), default=str), numbers
 
 
-def _question(context: TaskContext, fact: Fact, format: str, phrased: Phrased, seed: int) -> Question:
+def _shared_facts(context: TaskContext, fact: Fact) -> dict[str, Any]:
+    """What the rows of a fact in all formats tell of it."""
     centers = {
         role: [round(float(x), 4) + 0.0 for x in context.thing(object_id).center]
         for role, object_id in fact.objects.items()
     }
-    facts = {
+    return {
         "kind": fact.answer.kind,
         "value": value_to_json(fact.answer),
         "unit": getattr(fact.answer, "unit", None),
@@ -188,8 +190,12 @@ def _question(context: TaskContext, fact: Fact, format: str, phrased: Phrased, s
         "values": dict(fact.values),
         "params": dict(fact.params),
         "cameras": _cameras(context, fact) if len(fact.frames) <= 3 else [],
-        "template": phrased.template,
     }
+
+
+def _question(
+    context: TaskContext, fact: Fact, format: str, phrased: Phrased, facts: Mapping[str, Any], seed: int
+) -> Question:
     # The id depends on what is asked, not on its wording: one fact gives one row in each format.
     identity = json.dumps([context.scene.id, fact.task, format, fact.frames, dict(fact.objects)], ensure_ascii=False)
     digest = hashlib.blake2b(identity.encode(), digest_size=5).hexdigest()
@@ -203,19 +209,23 @@ def _question(context: TaskContext, fact: Fact, format: str, phrased: Phrased, s
         answer=phrased.answer,
         options=phrased.options,
         marks=fact.marks,
-        facts=facts,
+        facts={**facts, "template": phrased.template},
         seed=seed,
     )
 
 
 def _cameras(context: TaskContext, fact: Fact) -> list[dict[str, float]]:
     """Where the cameras of single and two-view questions stand, for top views: metres and degrees."""
-    cameras = []
+    known = context.views.camera_places
     for frame_id in fact.frames:
-        frame = context.scene.frames_by_id[frame_id]
-        x, y, z = (round(float(v), 4) + 0.0 for v in frame.T_world_cam[:3, 3])
-        heading, elevation, _ = heading_elevation_roll(frame.T_world_cam)
-        fov = 2 * np.degrees(np.arctan(frame.camera.width / 2 / frame.camera.fx))
-        angles = {"heading_deg": heading, "elevation_deg": elevation, "horizontal_fov_deg": float(fov)}
-        cameras.append({"x": x, "y": y, "z": z, **{name: round(v, 2) + 0.0 for name, v in angles.items()}})
-    return cameras
+        if frame_id not in known:
+            known[frame_id] = _camera(context.scene.frames_by_id[frame_id])
+    return [known[frame_id] for frame_id in fact.frames]
+
+
+def _camera(frame: Frame) -> dict[str, float]:
+    x, y, z = (round(float(v), 4) + 0.0 for v in frame.T_world_cam[:3, 3])
+    heading, elevation, _ = heading_elevation_roll(frame.T_world_cam)
+    fov = 2 * np.degrees(np.arctan(frame.camera.width / 2 / frame.camera.fx))
+    angles = {"heading_deg": heading, "elevation_deg": elevation, "horizontal_fov_deg": float(fov)}
+    return {"x": x, "y": y, "z": z, **{name: round(v, 2) + 0.0 for name, v in angles.items()}}

@@ -3,8 +3,8 @@
 Worked example. The first camera stands at (0, 0, 1.5) and looks along world y, a little down. A lamp's centre is at
 (-0.3, 1.4, 0.9), a chair's at (-1.1, 2.0, 0.5), a table's at (0.8, 2.4, 0.4):
 
-    question  Object0 is the lamp (red box in the first image), Object1 is the chair (blue box in the second image) and
-              Object2 is the table (green box in the second image). Draw a map of them ...
+    question  Object0 is the lamp (red bounding box in the first image), Object1 is the chair (blue bounding box in the
+              second image) and Object2 is the table (green bounding box in the second image). Draw a map of them ...
     answer    Object0 :(-0.3,1.4). Object1 :(-1.1,2.0). Object2 :(0.8,2.4).
 
 The map lies level: its origin is the camera of the first image, x runs to the right of its heading, y straight ahead,

@@ -12,7 +12,8 @@ All of it is told in the axes of the first camera, as it is held (not in a level
     toward_right/up  the direction in which the second camera lies: so far to the right of the first one's line of
                      sight, then so far up; beyond 90 degrees it lies behind
     rotate_right/up, how the second camera is turned: from the pose of the first, to the right about the camera's own
-    roll_clockwise   vertical axis, then up about its own horizontal one, then clockwise about its line of sight
+    roll_clockwise   vertical axis, then up about its own horizontal one, then clockwise about its line of sight, as
+                     seen by whoever looks through it
 
 In camera axes (x right, y down, z forward) the rotation is Ry(right) Rx(up) Rz(clockwise). Angles are multiples of
 `angle_step_deg`. Pairs are left out where a part means little: cameras at the same place have no direction, and near
@@ -149,14 +150,18 @@ RELATIVE_POSE = Wording(
     },
     sentences=(),
     notes=(
-        "Everything is told in the axes of the first camera: the distance in metres, the direction of the second "
-        "camera to the right (or left) of the line of sight and up (or down), its turns right (or left), then up (or "
-        "down), then the roll about its line of sight, in degrees.",
-        "Use the first camera's own axes. The direction is an angle to the side of its line of sight and then one up "
-        "or down; the rotation is a turn to the side, then up or down, then a roll, all in degrees; metres for the "
-        "distance.",
-        "The first camera is the reference: distance in metres; direction as degrees to the side and up or down; "
-        "rotation as degrees to the side, then up or down, then clockwise or counterclockwise.",
+        "Everything is told in the axes of the first camera as it is held, not in those of the room: the distance in "
+        "metres, the direction of the second camera to the right (or left) of the line of sight and up (or down), and "
+        "the turns right (or left), then up (or down), then the roll, in degrees. Each turn is about the axes of the "
+        "camera as already turned; clockwise is so for whoever looks through it.",
+        "Use the first camera's own axes, as it is held, whatever is level in the room. The direction is an angle to "
+        "the side of the line of sight and then one up or down; the rotation is a turn to the side, then one up or "
+        "down, then a roll, each about the already turned camera's axes and clockwise as seen by whoever looks "
+        "through it. All angles are in degrees, the distance in metres.",
+        "The first camera as it is held is the reference, not the vertical of the room: distance in metres; direction "
+        "as degrees to the side and up or down; rotation as degrees to the side, then up or down, then clockwise or "
+        "counterclockwise as seen by whoever looks through the camera. Each turn is about the axes that the camera has "
+        "after the one before.",
     ),
     tails={
         "fill": (

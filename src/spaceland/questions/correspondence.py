@@ -15,7 +15,6 @@ image shows, on the same object where it is large enough, at least `min_point_ga
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from random import Random
 
@@ -28,7 +27,7 @@ from spaceland.questions.facts import Fact, TaskContext, shuffled, vector
 from spaceland.questions.marks import POINT_SIZE, Mark, to_thousand
 from spaceland.questions.phrasing import Wording
 from spaceland.questions.setups import round_robin_lazily
-from spaceland.questions.viewsets import view_pairs
+from spaceland.questions.viewsets import close_up_pairs
 from spaceland.scenes.scene import Frame, Scene
 from spaceland.visibility import FrameMaps, VisibilityConfig, map_maker
 
@@ -37,28 +36,19 @@ _TRIED = 24
 _OTHERS = 8
 _STEP_M, _STEP_PER_M = 0.03, 0.03
 """Depth may change by so much from a pixel to the next ones; at the edge of a thing it changes by more."""
-_MAPS_HELD = 40
-_MAPS: OrderedDict[tuple[int, str], tuple[Scene, FrameMaps]] = OrderedDict()
 _CONFIG = VisibilityConfig()
 
 
 def maps_of(scene: Scene, frame: Frame) -> FrameMaps:
-    """Depth and ids of a frame; those of the last frames are kept."""
-    key = id(scene), frame.id
-    known = _MAPS.get(key)
-    if known is None or known[0] is not scene:
-        _MAPS[key] = scene, map_maker(scene, _CONFIG).maps(frame)
-        if len(_MAPS) > _MAPS_HELD:
-            _MAPS.popitem(last=False)
-    _MAPS.move_to_end(key)
-    return _MAPS[key][1]
+    """Depth and ids of a frame."""
+    return map_maker(scene, _CONFIG).close_up(frame)
 
 
 def propose_correspondence(context: TaskContext, rng: Random) -> Iterator[Fact]:
     """Spots on objects that are clear in one view and seen in another."""
     seed = rng.random()
     return round_robin_lazily(
-        (_in_pair(context, first, second, seed) for first, second in view_pairs(context, rng)), width=8
+        (_in_pair(context, first, second, seed) for first, second in close_up_pairs(context, rng)), width=8
     )
 
 

@@ -3,30 +3,31 @@
 Worked example. A camera at (0, 0, 1.5) looks along world y. A chair's centre is 1.6 m ahead, a lamp's 2.9 m, a box's
 4.0 m:
 
-    one object    The chair (red point) is 1.6 m deep. How deep is the lamp (blue point)? ...
+    one object    The chair (red point) is at a depth of 1.6 m. At what depth is the lamp (blue point)? ...
     answer        2.9
-    two objects   The chair (red point) is 1.6 m deep. How much deeper or shallower is the box (green point) than the
-                  lamp (blue point)? ...
+    two objects   The chair (red point) is at a depth of 1.6 m. By how many metres do the depths of the lamp (blue
+                  point) and the box (green point) differ? ...
     answer        1.1
 
 Depth is the z coordinate of the object's box centre in the camera: distance along the viewing direction, not along the
 line of sight (unless `Conventions.depth` says so). One depth is given because images have no scale. With several
-images each depth is that in the image which shows the mark. As in SPAR, the difference is written without a sign;
-sentences say which way it goes.
+images each depth is that in the image which shows the mark; only of two objects in the same image is one in front of
+the other. As in SPAR, the difference is written without a sign; sentences say which way it goes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from random import Random
 
 import numpy as np
 
 from spaceland.questions.answers import NumberAnswer
 from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.language import is_are
-from spaceland.questions.phrasing import Wording, number_options
+from spaceland.questions.likely_numbers import options_of, places_of, usual_params
+from spaceland.questions.phrasing import Wording
 from spaceland.questions.propose import Solved, proposer
 from spaceland.questions.setups import Pick, Setup, multi_views, single_views
 
@@ -37,12 +38,13 @@ def depth_m(context: TaskContext, setup: Setup, pick: Pick) -> float:
     return float(center[2]) if context.conventions.depth == "z" else float(np.linalg.norm(center))
 
 
-def _params(context: TaskContext) -> dict[str, object]:
+def _params(context: TaskContext, kind: str, value: float) -> dict[str, object]:
     conventions = context.conventions
     return {
         "measure": conventions.depth,
         "decimals": conventions.decimals,
         "min_depth_gap_m": context.policy.min_depth_gap_m,
+        **usual_params(context, kind, value),
     }
 
 
@@ -55,7 +57,7 @@ def solve_depth_oc(context: TaskContext, setup: Setup) -> Solved | None:
     return Solved(
         NumberAnswer(asked, "m", context.conventions.decimals),
         {"given_depth_m": round(given, 6), "depth_m": round(asked, 6)},
-        _params(context),
+        _params(context, "depth", asked),
     )
 
 
@@ -68,7 +70,7 @@ def solve_depth_oo(context: TaskContext, setup: Setup) -> Solved | None:
     return Solved(
         NumberAnswer(abs(asked - base), "m", context.conventions.decimals),
         {"given_depth_m": round(given, 6), "base_depth_m": round(base, 6), "depth_m": round(asked, 6)},
-        _params(context),
+        _params(context, "gap", abs(asked - base)),
     )
 
 
@@ -88,14 +90,15 @@ def _fields(fact: Fact) -> Mapping[str, str]:
         "b_is": is_are(fact.labels["blue"]),
         "given": f"{fact.values['given_depth_m']:.{fact.params['decimals']}f}",
         "value": fact.answer.text,
+        "axis": "viewing direction" if fact.params["measure"] == "z" else "line of sight",
     }
     if "green" in fact.labels:
         deeper = fact.values["depth_m"] > fact.values["base_depth_m"]
         fields |= {
             "c": fact.name("green"),
             "c_is": is_are(fact.labels["green"]),
-            "way": "deeper" if deeper else "shallower",
-            "side": "behind" if deeper else "before",
+            "more": "greater" if deeper else "smaller",
+            "side": "behind" if deeper else "in front of",
         }
     return fields
 
@@ -118,57 +121,78 @@ _NOTES_RANGE = (
 )
 
 
-def _options(fact: Fact, place: int, rng: Random) -> list[str] | None:
-    assert isinstance(fact.answer, NumberAnswer)
-    return number_options(fact.answer.value, place, rng, decimals=fact.answer.decimals, low=0.1)
-
-
 DEPTH_OC = Wording(
     fields=_fields,
     stems={
         "*": (
-            "the {a} {a_is} {given} m deep. How deep {b_is} the {b}, in metres?",
+            "the {a} {a_is} at a depth of {given} m. At what depth in metres {b_is} the {b}?",
             "take {given} m as the depth of the {a}. What is the depth of the {b} in metres?",
-            "if the depth of the {a} is {given} m, what depth in metres has the {b}?",
+            "if the depth of the {a} is {given} m, what is the depth of the {b} in metres?",
             "one depth is known: {given} m for the {a}. Work out the depth of the {b} in metres.",
             "compared with the {a}, whose depth is {given} m, at what depth in metres {b_is} the {b}?",
-            "given the {a} at a depth of {given} m, estimate how many metres deep the {b} {b_is}.",
+            "given the {a} at a depth of {given} m, estimate the depth of the {b} in metres.",
             "knowing that the {a} {a_is} at a depth of {given} m, find the depth of the {b} in metres.",
         )
     },
     notes=_notes,
     sentences=(
         "the {b} {b_is} at a depth of about {value} m.",
-        "the centre of the {b} lies roughly {value} m deep.",
+        "the centre of the {b} lies at a depth of roughly {value} m.",
         "I would put the depth of the {b} at {value} m.",
-        "at about {value} m, that is how deep the {b} {b_is}.",
-        "seen from the camera, the {b} {b_is} about {value} m away.",
+        "about {value} m is the depth of the {b}.",
+        "measured along the {axis}, the {b} {b_is} about {value} m away.",
         "the depth of the {b} comes to {value} m.",
     ),
-    options=_options,
+    options=options_of,
+    places=places_of,
 )
 
+_STEMS_OO = (
+    "the {a} {a_is} at a depth of {given} m. By how many metres do the depths of the {b} and the {c} differ?",
+    "take {given} m as the depth of the {a}. How much greater or smaller is the depth of the {c} than that of the {b}, "
+    "in metres?",
+    "if the depth of the {a} is {given} m, by how many metres do the depths of the {b} and the {c} differ?",
+    "given that {given} m is the depth of the {a}, compare the {c} with the {b}: by how many metres do their depths "
+    "differ?",
+    "one depth is known: {given} m for the {a}. What is the difference between the depths of the {b} and the {c}, in "
+    "metres?",
+    "with {given} m as the depth of the {a}, find in metres by how much the depths of the {c} and the {b} differ.",
+)
+_SENTENCES_OO = (
+    "the depth of the {c} is about {value} m {more} than that of the {b}.",
+    "compared with that of the {b}, the depth of the {c} is roughly {value} m {more}.",
+    "the depth of the {c} differs from that of the {b} by {value} m: it is {more}.",
+    "I would say that the depth of the {c} is {value} m {more} than the depth of the {b}.",
+    "by about {value} m the depth of the {c} is {more} than that of the {b}.",
+    "the difference is {value} m: the depth of the {c} is {more} than the depth of the {b}.",
+)
 DEPTH_OO = Wording(
     fields=_fields,
     stems={
         "*": (
-            "the {a} {a_is} {given} m deep. How much deeper or shallower {c_is} the {c} than the {b}, in metres?",
-            "take {given} m as the depth of the {a}. By how many metres do the depths of the {b} and the {c} differ?",
-            "if the depth of the {a} is {given} m, how many metres differ the depths of the {b} and the {c}?",
+            *_STEMS_OO,
             "one depth is known: {given} m for the {a}. How many metres of depth lie between the {b} and the {c}?",
-            "given that {given} m is the depth of the {a}, compare the {c} with the {b}: how many metres differ their "
-            "depths?",
             "given {given} m as the depth of the {a}, how far apart in depth are the {b} and the {c}, in metres?",
         )
     },
     notes=_notes,
     sentences=(
-        "the {c} {c_is} about {value} m {way} than the {b}.",
+        *_SENTENCES_OO,
         "in depth, the {c} {c_is} {value} m {side} the {b}.",
-        "compared with the {b}, the {c} {c_is} roughly {value} m {way}.",
-        "the depth of the {c} differs from that of the {b} by {value} m: it is {way}.",
-        "about {value} m {way}: that is the {c} against the {b}.",
-        "I would say that the {c} {c_is} {value} m {way} than the {b}.",
+        "measured along the {axis}, the {c} {c_is} about {value} m {side} the {b}.",
     ),
-    options=_options,
+    options=options_of,
+    places=places_of,
 )
+DEPTHS_APART = Wording(
+    fields=_fields, stems={"*": _STEMS_OO}, notes=_notes, sentences=_SENTENCES_OO, options=options_of, places=places_of
+)
+"""For two depths of different images: there is no depth between the two, and none is in front of the other."""
+
+
+def _in_one_image(fact: Fact) -> bool:
+    shown = {mark.color: mark.image_index for mark in fact.marks}
+    return shown["blue"] == shown["green"]
+
+
+DEPTH_OO_MV = replace(DEPTHS_APART, of_fact=lambda fact: DEPTH_OO if _in_one_image(fact) else DEPTHS_APART)

@@ -7,21 +7,23 @@ camera at (1, 0, 0.5) the first one is 2.0 m away:
     observer     How far from the observer is the chair (red point), in metres? ...                             2.0
 
 The straight line joins the centres of the two boxes, as in SPAR, or their nearest points where `Conventions.distance`
-is "surface"; nothing on the way matters. Over several images the observer is whoever took the first one.
+is "surface"; nothing on the way matters. With several images "the camera" would be any of theirs: there the text speaks
+of the observer alone, and says that the observer is the camera of the first image.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from random import Random
 
 import numpy as np
 
 from spaceland.questions.answers import NumberAnswer
 from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.language import is_are
-from spaceland.questions.phrasing import Wording, number_options
+from spaceland.questions.likely_numbers import options_of, places_of, usual_params
+from spaceland.questions.phrasing import Wording
 from spaceland.questions.propose import Solved, proposer
 from spaceland.questions.setups import Setup, multi_views, single_views, videos
 
@@ -33,16 +35,7 @@ def between_m(context: TaskContext, a: int, b: int) -> float:
     return float(np.linalg.norm(context.thing(a).center - context.thing(b).center))
 
 
-def from_observer_m(context: TaskContext, origin: np.ndarray, object_id: int) -> float:
-    """Distance of an object from a camera centre."""
-    box = context.thing(object_id).box
-    if context.conventions.distance == "surface":
-        local = (origin - box.center) @ box.rotation
-        return float(np.linalg.norm(np.maximum(np.abs(local) - box.size / 2, 0.0)))
-    return float(np.linalg.norm(box.center - origin))
-
-
-def _solved(context: TaskContext, distance: float) -> Solved | None:
+def _solved(context: TaskContext, kind: str, distance: float) -> Solved | None:
     if distance < context.policy.min_distance_m:
         context.reject("too near to each other")
         return None
@@ -53,6 +46,7 @@ def _solved(context: TaskContext, distance: float) -> Solved | None:
             "measure": context.conventions.distance,
             "decimals": context.conventions.decimals,
             "min_distance_m": context.policy.min_distance_m,
+            **usual_params(context, kind, distance),
         },
     )
 
@@ -60,13 +54,15 @@ def _solved(context: TaskContext, distance: float) -> Solved | None:
 def solve_distance_oo(context: TaskContext, setup: Setup) -> Solved | None:
     """Distance of the two picks."""
     a, b = setup.picks
-    return _solved(context, between_m(context, a.object_id, b.object_id))
+    kind = "pair in view" if len(setup.frames) == 1 else "pair"
+    return _solved(context, kind, between_m(context, a.object_id, b.object_id))
 
 
 def solve_distance_oc(context: TaskContext, setup: Setup) -> Solved | None:
     """Distance of the pick from the camera of the first image."""
-    origin = setup.observer.T_world_cam[:3, 3]
-    return _solved(context, from_observer_m(context, origin, setup.picks[0].object_id))
+    distances = context.views.observer_distances_m(setup.observer, context.conventions.distance)
+    kind = "observer" if len(setup.frames) == 1 else "anywhere"
+    return _solved(context, kind, distances[setup.picks[0].object_id])
 
 
 _several = partial(multi_views, observer=False)
@@ -81,7 +77,8 @@ propose_distance_oo_video = _between("distance_prediction_oo_video", videos)
 
 
 def _fields(fact: Fact) -> Mapping[str, str]:
-    fields = {"a": fact.name("red"), "a_is": is_are(fact.labels["red"]), "value": fact.answer.text}
+    eye = "camera" if len(fact.frames) == 1 else "observer"
+    fields = {"a": fact.name("red"), "a_is": is_are(fact.labels["red"]), "value": fact.answer.text, "eye": eye}
     if "blue" in fact.labels:
         fields["b"] = fact.name("blue")
     return fields
@@ -109,20 +106,15 @@ _NOTES_OO_SURFACE = (
     "Take the shortest way from the surface of one to that of the other.",
 )
 _NOTES_OC_CENTER = (
-    "Measure from the camera to the centre of the object in 3D.",
-    "The distance is that between the camera and the 3D centre of the object.",
+    "Measure from the {eye} to the centre of the object in 3D.",
+    "The distance is that between the {eye} and the 3D centre of the object.",
     "Take the middle of the object in 3D as its place.",
 )
 _NOTES_OC_SURFACE = (
-    "Measure from the camera to the nearest point of the object.",
-    "The distance is that between the camera and the closest point of its surface.",
-    "Take the shortest way from the camera to the object.",
+    "Measure from the {eye} to the nearest point of the object.",
+    "The distance is that between the {eye} and the closest point of its surface.",
+    "Take the shortest way from the {eye} to the object.",
 )
-
-
-def _options(fact: Fact, place: int, rng: Random) -> list[str] | None:
-    assert isinstance(fact.answer, NumberAnswer)
-    return number_options(fact.answer.value, place, rng, decimals=fact.answer.decimals, low=0.1)
 
 
 DISTANCE_OO = Wording(
@@ -147,7 +139,8 @@ DISTANCE_OO = Wording(
         "a straight line from the {a} to the {b} would be about {value} m long.",
         "I estimate {value} m between the {a} and the {b}.",
     ),
-    options=_options,
+    options=options_of,
+    places=places_of,
 )
 
 DISTANCE_OC = Wording(
@@ -159,7 +152,7 @@ DISTANCE_OC = Wording(
             "what is the straight-line distance in metres from the observer to the {a}?",
             "find the distance of the {a} from the camera in metres.",
             "in a straight line, how many metres away from the observer {a_is} the {a}?",
-            "estimate in metres how far the {a} {a_is} from where the picture was taken.",
+            "estimate in metres how far the {a} {a_is} from the camera.",
         )
     },
     notes=_notes_oc,
@@ -171,5 +164,29 @@ DISTANCE_OC = Wording(
         "a straight line from the observer to the {a} would be about {value} m long.",
         "I estimate {value} m to the {a}.",
     ),
-    options=_options,
+    options=options_of,
+    places=places_of,
 )
+
+DISTANCE_OC_MV = replace(
+    DISTANCE_OC,
+    stems={
+        "*": (
+            "how far from the observer {a_is} the {a}, in metres?",
+            "how many metres are there between the observer and the {a}?",
+            "what is the straight-line distance in metres from the observer to the {a}?",
+            "find the distance of the {a} from the observer in metres.",
+            "in a straight line, how many metres away from the observer {a_is} the {a}?",
+            "estimate in metres how far the {a} {a_is} from the observer.",
+        )
+    },
+    sentences=(
+        "the {a} {a_is} about {value} m from the observer.",
+        "it is roughly {value} m from the observer to the {a}.",
+        "the distance of the {a} from the observer is about {value} m.",
+        "between the observer and the {a} there are {value} m.",
+        "a straight line from the observer to the {a} would be about {value} m long.",
+        "I estimate {value} m from the observer to the {a}.",
+    ),
+)
+"""Over two or three images."""

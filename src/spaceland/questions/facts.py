@@ -15,8 +15,10 @@ from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
+from scipy.spatial.distance import pdist
 
 from spaceland.geometry.box_relations import Boxes, box_distance
+from spaceland.geometry.stray import stray_share
 from spaceland.questions.answers import Answer
 from spaceland.questions.conventions import Conventions
 from spaceland.questions.marks import Mark
@@ -41,6 +43,8 @@ _MEASURES = {
     "too thin for a mark": "anchor_clearance_px",
     "too near or too far": "center_depth_m",
 }
+_MAX_SPANNED = 400
+"""Of longer captures so many cameras are looked at to see how far the room reaches."""
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 
 
@@ -98,7 +102,15 @@ class SceneViews:
         self._askable: dict[str, list[ObjectView]] = {}
         self._best: dict[tuple[str, ...], dict[int, ObjectView]] = {}
         self._coverage: dict[int, tuple[Frame, ...]] = {}
+        self.camera_places: dict[str, dict[str, float]] = {}
+        """What rows tell of cameras, by frame id; worked out once."""
+        self._from_observer: dict[tuple[str, str], dict[int, float]] = {}
+        self._things_in: dict[tuple[str, frozenset[str]], frozenset[int]] = {}
+        self._stray: dict[int, float] = {}
+        self.usual: dict[str, list[float]] = {}
+        """What is usual here, by kind of number; see `likely_numbers`."""
         self._links: Links | None = None
+        self._naming: dict[str, str] = {}
         self._excluded = frozenset(policy.excluded_labels)
 
     @property
@@ -109,6 +121,18 @@ class SceneViews:
     @cached_property
     def frame_index(self) -> dict[str, int]:
         return {frame.id: index for index, frame in enumerate(self.scene.frames)}
+
+    def naming_problem(self, label: str) -> str:
+        """Why a label does not tell which thing is meant, as the reason of a rejection; "" where it does."""
+        if label not in self._naming:
+            labels = self.scene.label_counts
+            if labels[label] != 1:
+                self._naming[label] = "label is not unique"
+            elif any(other != label and other.endswith(label) for other in labels):
+                self._naming[label] = "label is much like another one"
+            else:
+                self._naming[label] = ""
+        return self._naming[label]
 
     def is_excluded(self, thing: SceneObject) -> bool:
         """Whether the policy leaves this label out."""
@@ -147,6 +171,46 @@ class SceneViews:
         """Least distance between the solid boxes of two objects."""
         index, matrix = self._surface_distances
         return float(matrix[index[a], index[b]])
+
+    def observer_distances_m(self, frame: Frame, measure: str) -> dict[int, float]:
+        """Distance of every object from a frame's camera: its "center", or its solid box ("surface")."""
+        key = frame.id, measure
+        if key not in self._from_observer:
+            things = self.scene.objects
+            centers = np.array([thing.center for thing in things]).reshape(-1, 3)
+            offset = centers - frame.T_world_cam[:3, 3]
+            if measure == "surface":
+                local = np.einsum("ki,kij->kj", offset, np.array([thing.box.rotation for thing in things]))
+                offset = np.maximum(np.abs(local) - np.array([thing.box.size for thing in things]) / 2, 0.0)
+            far = np.sqrt((offset**2).sum(-1)).tolist()
+            self._from_observer[key] = {thing.id: far[k] for k, thing in enumerate(things)}
+        return self._from_observer[key]
+
+    def things_in(self, frame_id: str, without: frozenset[str]) -> frozenset[int]:
+        """Ids of everything that a frame shows, clear or not, but for some labels."""
+        key = frame_id, without
+        if key not in self._things_in:
+            views = self.visibility.in_frame(frame_id)
+            things = self.scene.objects_by_id
+            self._things_in[key] = frozenset(v.object_id for v in views if things[v.object_id].label not in without)
+        return self._things_in[key]
+
+    def stray_share(self, object_id: int) -> float:
+        """By which share an object's box shrinks without its outermost points; made rooms have no stray ones."""
+        if self.scene.geometry == "generated":
+            return 0.0
+        if object_id not in self._stray:
+            thing = self.scene.objects_by_id[object_id]
+            self._stray[object_id] = stray_share(thing.box, thing.points)
+        return self._stray[object_id]
+
+    @cached_property
+    def span_m(self) -> float:
+        """The greatest distance between any two of the scene's objects and cameras: nothing asked for is larger."""
+        step = max(1, -(-len(self.scene.frames) // _MAX_SPANNED))
+        places = [frame.T_world_cam[:3, 3] for frame in self.scene.frames[::step]]
+        places += [thing.center for thing in self.scene.objects]
+        return float(pdist(np.array(places)).max()) if len(places) > 1 else 0.0
 
     def best_in(self, frame_ids: tuple[str, ...]) -> dict[int, ObjectView]:
         """The largest askable view of every object among some frames, by object id."""
@@ -237,9 +301,18 @@ class TaskContext:
             return
         self.rejected.keep(reason, example)
 
+    def reject_scene(self, reason: str, value: float | None = None) -> None:
+        """Count a reason that is about the scene as a whole (too few frames, say) and not about a candidate in it."""
+        if self.rejected.is_new(reason):
+            self.rejected.keep(reason, Rejected((), (), (), value))
+
     def asked_enough(self, things: frozenset[int]) -> bool:
         """Whether this task has asked about exactly these objects as often as the policy allows."""
         return bool(things) and self._num_asked[things] >= self.policy.max_same_objects
+
+    def times_asked(self, things: frozenset[int]) -> int:
+        """How many questions about exactly these objects were taken."""
+        return self._num_asked[things]
 
     def count_asked(self, things: frozenset[int]) -> None:
         """Note that a question about exactly these objects was taken."""
@@ -255,10 +328,10 @@ class TaskContext:
         """The frames that stand for the video; None (and a rejection) where the scene has no video."""
         count = self.policy.num_video_frames
         if not self.scene.is_video:
-            self.reject("photographs, no video")
+            self.reject_scene("photographs, no video")
             return None
         if len(self.scene.frames) < count:
-            self.reject(f"fewer than {count} frames")
+            self.reject_scene(f"fewer than {count} frames", len(self.scene.frames))
             return None
         if self.conventions.video_frames == "coverage":
             return self.views.coverage_frames(count)
@@ -270,16 +343,25 @@ class TaskContext:
         return (self.thing(object_id).center - origin) @ rotation
 
 
+def names_one_thing(context: TaskContext, label: str) -> bool:
+    """Whether a question without marks may call a thing so; `SceneViews.naming_problem` says why not.
+
+    Exactly one object has the label, and no other label ends in it: beside a "coffee table" (or an "armchair") there
+    may be a single "table" (or "chair"), yet either can be meant. The longer one of the two labels is clear.
+    """
+    return not context.views.naming_problem(label)
+
+
 def vector(values: np.ndarray) -> list[float]:
     """A vector for JSON: metres to a tenth of a millimetre, without negative zero."""
     return [round(float(v), 4) + 0.0 for v in values]
 
 
 def shuffled(items: Iterable[T], rng: Random) -> list[T]:
-    """A shuffled copy."""
+    """A shuffled copy; several times as fast as `Random.shuffle`, and it is called for every frame of every task."""
     result = list(items)
-    rng.shuffle(result)
-    return result
+    keys = [rng.random() for _ in result]
+    return [result[k] for k in sorted(range(len(result)), key=keys.__getitem__)]
 
 
 def round_robin(iterators: Iterable[Iterator[T]]) -> Iterator[T]:

@@ -3,8 +3,8 @@
 Worked example. The lamp has a red box in Frame-5. It is clearly seen in frames 4, 5, 6 and 19 and nothing of it in all
 others:
 
-    question  The lamp (red box in Frame-5) is in view in some of the frames. Which ones? ...
-    answer    The lamp (red box in Frame-5) can be seen in Frame-4, Frame-5, Frame-6 and Frame-19.
+    question  The lamp (red bounding box in Frame-5) is in view in some of the frames. Which ones? ...
+    answer    The lamp (red bounding box in Frame-5) can be seen in Frame-4, Frame-5, Frame-6 and Frame-19.
 
 Seen means that a good part of the object, or a large area of it, is visible; not seen, that next to nothing is. A video
 in which the object is neither in even one frame (a corner of it at the image border, say) is not asked about.

@@ -3,14 +3,15 @@
 Worked example. The observer looks along world y at an armchair whose box stands at (2.0, 4.0). The floor can be seen at
 (1.2, 4.1), which is 0.8 m to the left and almost level with the armchair, and no box stands within 0.2 m of it:
 
-    question  Which of these places is a free spot on the floor to the left of the armchair (red box)? ...
+    question  Which of these places is a free spot on the floor to the left of the armchair (red bounding box)? ...
     options   A. (655,712)   B. (243,690)   C. (480,540)   D. (510,871)
     answer    B, where the picture shows (1.2, 4.1, 0)
 
 Left, right, in front (nearer to the observer) and behind are told on the floor, in the heading of the camera. The right
 spot is within `beside_deg` of that direction from the object's centre. Wrong ones are floor too, but farther than
-`not_beside_deg` from it, or they show a thing and no floor. The object is almost straight ahead: there the heading and
-the line of sight to the object give the same answer. Positions run from 0 to 1000 across and down.
+`not_beside_deg` from it (two of them, where both can be had, and never none: else the only floor would be right), or
+they show a thing and no floor. The object stands on the floor and is almost straight ahead: there the heading and the
+line of sight to the object give the same answer. Positions run from 0 to 1000 across and down.
 """
 
 from __future__ import annotations
@@ -22,9 +23,8 @@ from random import Random
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
-from scipy import ndimage
 
-from spaceland.geometry.box9 import over_footprint
+from spaceland.geometry.footprints import over_footprint
 from spaceland.geometry.transforms import transform_points
 from spaceland.questions.answers import PointAnswer
 from spaceland.questions.correspondence import apart_share, maps_of
@@ -33,6 +33,7 @@ from spaceland.questions.marks import box_mark, to_thousand
 from spaceland.questions.phrasing import Wording
 from spaceland.questions.setups import round_robin_lazily
 from spaceland.scenes.scene import NO_OBJECT, Frame, SceneObject
+from spaceland.visibility import close_up_order
 from spaceland.visibility.types import ObjectView
 
 SIDES: Mapping[str, tuple[float, float]] = {"left": (-1, 0), "right": (1, 0), "front": (0, -1), "behind": (0, 1)}
@@ -64,9 +65,9 @@ class Ground:
 def propose_free_space(context: TaskContext, rng: Random) -> Iterator[Fact]:
     """Objects almost straight ahead, with a free spot on one of their four sides."""
     if context.scene.room is None:
-        context.reject("floor unknown")
+        context.reject_scene("floor unknown")
         return
-    frames = shuffled(context.scene.frames, rng)
+    frames = close_up_order(context.scene)
     yield from round_robin_lazily((_in_frame(context, frame, rng) for frame in frames), width=4)
 
 
@@ -81,6 +82,10 @@ def _in_frame(context: TaskContext, frame: Frame, rng: Random) -> Iterator[Fact]
         if context.asked_enough(frozenset(ids)):
             context.reject("same objects asked about before", (frame.id,), ids)
             continue
+        lift_m = _lift_m(context, view.object_id)
+        if lift_m > context.policy.max_beside_lift_m:
+            context.reject("does not stand on the floor", (frame.id,), ids, lift_m)
+            continue
         center = context.center_cam(frame, view.object_id)
         bearing_deg = abs(float(np.degrees(np.arctan2(center[0], center[2]))))
         if bearing_deg > context.policy.max_beside_bearing_deg:
@@ -92,6 +97,13 @@ def _in_frame(context: TaskContext, frame: Frame, rng: Random) -> Iterator[Fact]
         if not found:
             context.reject("no free spot beside it", (frame.id,), ids)
         yield from found
+
+
+def _lift_m(context: TaskContext, object_id: int) -> float:
+    """How high the lowest corner of an object's box is above the floor."""
+    room = context.scene.room
+    assert room is not None
+    return round(float(context.thing(object_id).box.corners()[:, 2].min()) - room.floor_z_m, 6)
 
 
 def find_ground(context: TaskContext, frame: Frame) -> Ground:
@@ -108,11 +120,10 @@ def find_ground(context: TaskContext, frame: Frame) -> Ground:
     rise_y = ((np.arange(camera.height) + 0.5 - camera.cy) / camera.fy).astype(np.float32) * up[1]
     height = (rise_x[None] + rise_y[:, None] + up[2]) * maps.depth + np.float32(up[3] - scene.room.floor_z_m)
     building = [thing.id for thing in scene.objects if thing.label in BUILDING]
-    is_thing = ~np.isin(maps.object_ids, [NO_OBJECT, *building])
+    is_thing = (maps.object_ids != NO_OBJECT) & ~np.isin(maps.object_ids, building)
     floor = known & ~is_thing & (np.abs(height) <= policy.floor_tolerance_m)
     things = known & is_thing & (height >= _ABOVE_FLOOR_M)
-    around = np.ones((2 * _AROUND_PX + 1, 2 * _AROUND_PX + 1))
-    floor, things = (ndimage.binary_erosion(mask, around) for mask in (floor, things))
+    floor, things = (_all_around(mask, _AROUND_PX) for mask in (floor, things))
     rows, columns = (grid.ravel() for grid in np.mgrid[2 : camera.height : _STEP_PX, 2 : camera.width : _STEP_PX])
     kept = (floor | things)[rows, columns]
     rows, columns = rows[kept], columns[kept]
@@ -136,6 +147,17 @@ def find_ground(context: TaskContext, frame: Frame) -> Ground:
     ahead = frame.T_world_cam[:2, 2] / np.linalg.norm(frame.T_world_cam[:2, 2])
     right = np.array([ahead[1], -ahead[0]])
     return Ground(xy, places, is_floor, is_free, things[rows, columns], right, ahead)
+
+
+def _all_around(mask: Bool[np.ndarray, "h w"], radius: int) -> Bool[np.ndarray, "h w"]:
+    """Where the mask is true in the whole square around a pixel; nowhere next to the border."""
+    h, w = (size - 2 * radius for size in mask.shape)
+    held = np.zeros_like(mask)
+    if h > 0 and w > 0:
+        steps = range(2 * radius + 1)
+        tall = np.logical_and.reduce([mask[k : k + h] for k in steps])
+        held[radius:-radius, radius:-radius] = np.logical_and.reduce([tall[:, k : k + w] for k in steps])
+    return held
 
 
 def _standing(context: TaskContext) -> list[SceneObject]:
@@ -171,20 +193,24 @@ def _on_side(
         return None
     right = int(rng.choice(np.flatnonzero(fits).tolist()))
     elsewhere = ground.is_floor & (off_deg >= policy.not_beside_deg) & (reach <= 2 * policy.max_beside_m)
-    # Of the three wrong places at least one is a thing and one is floor on another side, where both can be had.
-    kinds = [elsewhere, ground.is_thing, rng.choice((elsewhere, ground.is_thing)), elsewhere, ground.is_thing]
-    chosen = [tuple(ground.xy[right].tolist())]
+    # Two of the three wrong places are floor on another side and one is a thing, where all can be had.
+    kinds = (elsewhere, elsewhere, ground.is_thing, elsewhere, ground.is_thing, ground.is_thing)
+    chosen, on_floor = [tuple(ground.xy[right].tolist())], 0
     for kind in kinds:
         options = np.flatnonzero(kind).tolist()
         for index in rng.sample(options, min(12, len(options))):
             place = tuple(ground.xy[index].tolist())
             if all(apart_share(place, known, frame) >= policy.min_point_gap_share for known in chosen):
                 chosen.append(place)
+                on_floor += kind is elsewhere
                 break
         if len(chosen) == 4:
             break
     if len(chosen) < 4:
         context.reject("too few wrong places", (frame.id,), (view.object_id,), len(chosen) - 1)
+        return None
+    if not on_floor:
+        context.reject("no wrong place on the floor", (frame.id,), (view.object_id,))
         return None
     (x, y), *others = chosen
     return Fact(
@@ -205,6 +231,7 @@ def _on_side(
             "free_margin_m": policy.free_margin_m,
             "floor_tolerance_m": policy.floor_tolerance_m,
             "max_beside_m": policy.max_beside_m,
+            "max_beside_lift_m": policy.max_beside_lift_m,
             "heading": "that of the camera, level",
         },
     )
@@ -236,9 +263,9 @@ FREE_SPACE = Wording(
     stems={
         "*": (
             "which of these places is a free spot on the floor {beside} the {a}?",
-            "something is to be put on the empty floor {beside} the {a}. Which of the places will do?",
+            "something is to be put on the free floor {beside} the {a}. Which of the places will do?",
             "a robot should stand {beside} the {a}. Which of the positions shows free floor there?",
-            "where is bare floor {beside} the {a}?",
+            "where is free floor {beside} the {a}?",
             "pick the position of an unoccupied piece of floor {beside} the {a}.",
             "only one of the positions is free floor {beside} the {a}. Which one?",
         )

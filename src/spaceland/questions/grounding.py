@@ -1,4 +1,4 @@
-"""Where a named thing is, in three dimensions (`grounding_frame`, `grounding_box`, `detection`; fill).
+"""Where a named thing is, in three dimensions (`grounding_frame`, `grounding_box`; fill; video of 32 frames).
 
 Worked example. The only lamp of the room is seen best in the twelfth frame of a video: its centre at pixel (263.7,
 254.4) of 640 x 480 and 2.31 m deep. Its box is 0.61 m long, 0.52 m wide and 0.90 m high:
@@ -9,25 +9,21 @@ With the camera of that frame the pixel and the depth give the centre of the box
 of nine numbers in the axes of the frame's camera, in the form that VG LLM is trained on, where frames count from 0:
 
     grounding_box    {"frame": 11, "bbox_3d": [-0.25, 0.07, 2.31, 0.61, 0.52, 0.9, 0.12, 1.31, 0.03]}
-    detection        [{"label": "lamp", "bbox_3d": [...]}, {"label": "sofa", "bbox_3d": [...]}]
 
 The numbers are centre, size and the angles of `geometry.box9` (convention "ZXY"), all with two decimals, whatever the
-conventions say about other tasks. Detection is about one image and names the labels that are to be found: those of
-which every instance is either clear in the image or not in it at all. The nearest object comes first.
+conventions say about other tasks.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from random import Random
 
-import numpy as np
-
-from spaceland.geometry.box9 import box9_in_camera, length_width_height
-from spaceland.questions.answers import BoxListAnswer, FrameBoxAnswer, GroundingAnswer
+from spaceland.geometry.box9 import box9_in_camera
+from spaceland.geometry.upright import lean_deg, length_width_height
+from spaceland.questions.answers import FrameBoxAnswer, GroundingAnswer
 from spaceland.questions.facts import Fact, TaskContext, shuffled
-from spaceland.questions.frames_seen import is_seen
+from spaceland.questions.language import is_plural
 from spaceland.questions.marks import to_thousand
 from spaceland.questions.phrasing import Wording
 from spaceland.scenes.scene import Frame
@@ -38,6 +34,7 @@ BOX9_PARAMS: Mapping[str, object] = {
     "axes": "third up, first nearest to the camera's right",
     "decimals": 2,
 }
+"""Which nine numbers are written."""
 
 
 def propose_grounding_frame(context: TaskContext, rng: Random) -> Iterator[Fact]:
@@ -46,9 +43,9 @@ def propose_grounding_frame(context: TaskContext, rng: Random) -> Iterator[Fact]
     for frames, index, view in _named_things(context, rng):
         thing, camera = context.thing(view.object_id), frames[index].camera
         length, width, height = length_width_height(thing.box)
-        lean_deg = float(np.degrees(np.arccos(np.clip(np.abs(thing.box.rotation[2]).max(), 0, 1))))
-        if lean_deg > policy.max_box_tilt_deg:
-            context.reject("its box leans", (view.frame_id,), (thing.id,), lean_deg)
+        leans_deg = lean_deg(thing.box)
+        if leans_deg > policy.max_box_tilt_deg:
+            context.reject("its box leans", (view.frame_id,), (thing.id,), leans_deg)
             continue
         x, y = to_thousand(view.center_px[0], camera.width), to_thousand(view.center_px[1], camera.height)
         answer = GroundingAnswer(index + 1, (x, y), view.center_depth_m, (width, height, length))
@@ -67,7 +64,7 @@ def propose_grounding_box(context: TaskContext, rng: Random) -> Iterator[Fact]:
 
 
 def _named_things(context: TaskContext, rng: Random) -> Iterator[tuple[tuple[Frame, ...], int, ObjectView]]:
-    """The frames of the video, which of them shows a thing best, and the view; the thing's label is its own."""
+    """The frames of the video, which of them shows a thing best, and the view; the thing's label means nothing else."""
     frames = context.video_frames()
     if frames is None:
         return
@@ -75,8 +72,9 @@ def _named_things(context: TaskContext, rng: Random) -> Iterator[tuple[tuple[Fra
     best = context.views.best_in(tuple(index))
     for object_id in shuffled(best, rng):
         view = best[object_id]
-        if context.scene.label_counts[context.label(object_id)] > 1:
-            context.reject("label is not unique", (view.frame_id,), (object_id,))
+        problem = context.views.naming_problem(context.label(object_id))
+        if problem:
+            context.reject(problem, (view.frame_id,), (object_id,))
             continue
         yield frames, index[view.frame_id], view
 
@@ -102,71 +100,19 @@ def _fact(
     )
 
 
-def propose_detection(context: TaskContext, rng: Random) -> Iterator[Fact]:
-    """Every frame, with the labels whose instances in it are all clear."""
-    policy = context.policy
-    for frame in shuffled(context.scene.frames, rng):
-        found = _clear_instances(context, frame)
-        if len(found) < policy.min_detected:
-            context.reject("too few things to detect", (frame.id,), value=len(found))
-            continue
-        if len(found) > policy.max_detected:
-            context.reject("too many things to detect", (frame.id,), value=len(found))
-            continue
-        seen_at = {}
-        for view in found:
-            x = to_thousand(view.anchor_px[0], frame.camera.width)
-            seen_at[str(view.object_id)] = [frame.id, x, to_thousand(view.anchor_px[1], frame.camera.height)]
-        things = [context.thing(view.object_id) for view in found]
-        boxes = tuple(tuple(float(v) for v in box9_in_camera(thing.box, frame.T_world_cam)) for thing in things)
-        yield Fact(
-            task="detection",
-            frames=(frame.id,),
-            objects={f"object {k}": thing.id for k, thing in enumerate(things)},
-            labels={f"object {k}": thing.label for k, thing in enumerate(things)},
-            answer=BoxListAnswer(tuple(thing.label for thing in things), boxes),
-            values={"seen_at": seen_at},
-            params={**BOX9_PARAMS, "order": "nearest centre first", "unseen_area_share": policy.unseen_area_share},
-        )
-
-
-def _clear_instances(context: TaskContext, frame: Frame) -> list[ObjectView]:
-    """Clear views of a frame, nearest first, without labels of which the frame shows another instance unclearly."""
-    clear = {view.object_id: view for view in context.views.askable(frame.id)}
-    unclear = set()
-    for view in context.views.visibility.in_frame(frame.id):
-        if view.object_id not in clear and is_seen(context, frame, view) is not False:
-            unclear.add(context.label(view.object_id))
-    left = [view for view in clear.values() if context.label(view.object_id) not in unclear]
-    if len(left) < len(clear):
-        context.reject("another of that label is not clear", (frame.id,))
-    return sorted(left, key=lambda view: (round(view.center_depth_m, 6), view.object_id))
-
-
-def asked_labels(labels: Mapping[str, str]) -> str:
-    """Labels in quotes, each once, in alphabetical order.
-
-    >>> asked_labels({"object 0": "sofa", "object 1": "lamp", "object 2": "sofa"})
-    '"lamp", "sofa"'
-    """
-    return ", ".join(json.dumps(label, ensure_ascii=False) for label in sorted(set(labels.values())))
-
-
 def _thing_fields(fact: Fact) -> Mapping[str, str]:
-    return {"a": fact.name("red")}
-
-
-def _label_fields(fact: Fact) -> Mapping[str, str]:
-    return {"labels": asked_labels(fact.labels)}
+    many = is_plural(fact.labels["red"])
+    it, its, it_is = ("them", "their", "are they") if many else ("it", "its", "is it")
+    return {"a": fact.name("red"), "a_is": "are" if many else "is", "it": it, "its": its, "it_is": it_is}
 
 
 _FIND = (
     "find the {a} in the video.",
-    "in which frame is the {a} easy to see, and where is it there?",
-    "the room holds exactly one thing of this kind: the {a}. Locate it.",
-    "go through the frames, pick one that shows the {a} well, and locate it in space.",
-    "someone is looking for the {a}. Tell which frame shows it, and where.",
-    "locate the {a} in one frame of your choice in which it can be seen clearly.",
+    "in which frame {a_is} the {a} easy to see, and where {it_is} there?",
+    "the room holds exactly one thing of this kind: the {a}. Locate {it}.",
+    "go through the frames, pick one that shows the {a} well, and locate {it} in space.",
+    "someone is looking for the {a}. Tell a frame that shows {it}, and where.",
+    "locate the {a} in one frame of your choice that shows {it} clearly.",
 )
 
 GROUNDING_FRAME = Wording(
@@ -196,20 +142,27 @@ GROUNDING_FRAME = Wording(
     },
 )
 
-_BOX_NOTES = (
-    "A box is [x, y, z, x_size, y_size, z_size, yaw, roll, pitch]: its centre and sides in metres and its turns about "
-    "z, x and y in radians, in the axes of the camera (x right, y down, z forward).",
+BOX_NOTES = (
+    "A box is [x, y, z, x_size, y_size, z_size, yaw, roll, pitch], in metres and radians: centre and turns in the axes "
+    "of the camera (x right, y down, z forward), the third side being the vertical one; yaw, roll, pitch are turns "
+    "about z, then x, then y of the box's own axes.",
     "Boxes are written in camera axes (x right, y down, z ahead) as [x, y, z, x_size, y_size, z_size, yaw, roll, "
-    "pitch], in metres and radians; the third side is the vertical one.",
+    "pitch], in metres and radians; the third side is the vertical one, and yaw, roll, pitch are turns about z, then "
+    "x, then y of the box's own axes.",
     "Use metres and radians in the axes of the camera, x to the right, y down, z forward, in this order: [x, y, z, "
-    "x_size, y_size, z_size, yaw, roll, pitch].",
+    "x_size, y_size, z_size, yaw, roll, pitch]; yaw, roll, pitch are turns about z, then x, then y of the box's own "
+    "axes, and its third side is vertical.",
+)
+"""What the nine numbers are. The turns begin with the box's axes along those of the camera: intrinsic ZXY."""
+_CHOSEN = (
+    "choose a frame that shows {it} well and give {its} 3D box in the camera of that frame; the first image is frame 0."
 )
 
 GROUNDING_BOX = Wording(
     fields=_thing_fields,
     stems={"*": _FIND},
     sentences=(),
-    notes=tuple(f"Give its 3D box in the camera of that frame; the first image is frame 0. {n}" for n in _BOX_NOTES),
+    notes=tuple(f"{_CHOSEN} {note}" for note in BOX_NOTES),
     tails={
         "fill": (
             'Answer with a JSON object: the frame under "frame" and the nine numbers under "bbox_3d".',
@@ -217,33 +170,7 @@ GROUNDING_BOX = Wording(
             'Write a JSON dictionary that has the frame index as "frame" and the box as "bbox_3d".',
             'Put the index of the frame into "frame" and the box into "bbox_3d" of one JSON object.',
             'As output, one JSON object is expected, with "frame" and "bbox_3d".',
-            'Return JSON: "frame" tells the frame, "bbox_3d" the box, two decimals each.',
-        )
-    },
-)
-
-DETECTION = Wording(
-    fields=_label_fields,
-    stems={
-        "*": (
-            "find everything in the image that is one of these: {labels}.",
-            "detect all objects of these kinds in 3D: {labels}.",
-            "where in space is each of the following, as many as the image shows? {labels}.",
-            "list the 3D boxes of all visible things with one of these labels: {labels}.",
-            "put a 3D box around every instance of these: {labels}.",
-            "which objects of these kinds does the picture show, and which space do they take up? {labels}.",
-        )
-    },
-    sentences=(),
-    notes=tuple(f"{note} Start with the nearest object." for note in _BOX_NOTES),
-    tails={
-        "fill": (
-            'Answer with a JSON list whose entries have the label under "label" and the nine numbers under "bbox_3d".',
-            'Reply in JSON: a list with one entry for each object, its name in "label", its box in "bbox_3d".',
-            'Write a JSON list of objects with the keys "label" and "bbox_3d".',
-            'Give a JSON list; every entry holds "label" (text) and "bbox_3d" (nine numbers).',
-            'As output, a JSON list is expected, one line for each object with "label" and "bbox_3d".',
-            'Return a JSON list of entries that have a "label" and a "bbox_3d" with two decimals.',
+            'Return JSON: "frame" tells the frame, "bbox_3d" the box with two decimals.',
         )
     },
 )

@@ -6,21 +6,27 @@ facing the door means looking along +y; the plant is 1 m to the right and 1 m ah
 ahead:
 
     image       a green box (stand here), a blue box (face this), a red box (asked), a yellow box (compared with)
-    observer    An observer moves to the centre of the table (green box) and faces the door (blue box). Where ... is the
-                plant (red box)? ...  A. left, , front   B. right, , front   C. right, , behind   D. left, , behind
+    observer    An observer moves to the centre of the table (green bounding box) and faces the door (blue bounding
+                box). Where ... is the plant (red bounding box)? ...
+                A. left, , front   B. right, , front   C. right, , behind   D. left, , behind
     answer      B
-    two things  ... where is the plant (red box) relative to the lamp (yellow box)?     right, , farther
+    two things  ... where is the plant (red bounding box) relative to the lamp (yellow bounding box)?
+    answer      right, , farther
 
 Left/right and front/behind lie in the floor plane; above/below is height in the room: against the green object's
 centre, or of the two compared objects. Closer/farther is the distance from the green object's centre.
 Moving the blue object by d turns the view by up to d / |green - blue|, which moves the red one sideways by its own
 distance times that angle. The margin of the policy is widened by this lever arm.
 
+Which of two things is farther to the right must also be so by the directions in which they lie. Of two things behind
+the observer, the one farther to the right is the one farther to the left for somebody who looks round: nobody is asked.
+
 Where the first image is the observer's, sentences also tell the place before the move. Videos have no such observer.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import partial
 
@@ -30,7 +36,7 @@ from spaceland.questions.answers import BEHIND_FRONT, BELOW_ABOVE, FARTHER_CLOSE
 from spaceland.questions.facts import TaskContext
 from spaceland.questions.policy import side_of_threshold
 from spaceland.questions.propose import Solved, proposer
-from spaceland.questions.relation import compare, slot
+from spaceland.questions.relation import ahead_on_level, compare, slot
 from spaceland.questions.setups import Setup, multi_views, single_views, unmarked_videos, videos
 from spaceland.scenes.scene import Frame
 
@@ -68,7 +74,7 @@ def solve_imagination_oc(context: TaskContext, setup: Setup) -> Solved | None:
     center = context.thing(asked).center
     offset, above_m = (center - observer.origin)[:2], float((center - observer.origin)[2])
     offset_m = float(np.linalg.norm(offset))
-    if offset_m < policy.min_imagined_distance_m:
+    if round(offset_m, 6) < policy.min_imagined_distance_m:
         context.reject("asked object too near to the imagined place")
         return None
     right_m, ahead_m = observer.right_ahead(offset)
@@ -105,6 +111,7 @@ def solve_imagination_oc(context: TaskContext, setup: Setup) -> Solved | None:
             "plane": [policy.imagined_threshold_m, policy.imagined_margin_m],
             "height": [policy.height_threshold_m, policy.height_margin_m],
             "before_side": [policy.side_threshold_m, policy.side_margin_m],
+            "min_imagined_distance_m": policy.min_imagined_distance_m,
             "min_axis_angle_deg": policy.min_axis_angle_deg,
             "height_axis": "world up",
         },
@@ -121,6 +128,10 @@ def _before_oc(context: TaskContext, frame: Frame, asked: int) -> tuple[str, str
     if side is None or height is None or not ahead:
         context.reject("place before the move too near to a threshold")
         return None
+    level_m = ahead_on_level(context, frame, asked)
+    if level_m is None or _side(level_m, policy.side_threshold_m, policy.side_margin_m) != ahead:
+        context.reject("front/behind depends on the tilt of the camera")
+        return None
     return slot(side, LEFT_RIGHT), slot(height, BELOW_ABOVE), slot(ahead, BEHIND_FRONT)
 
 
@@ -131,6 +142,10 @@ def solve_imagination_oo(context: TaskContext, setup: Setup) -> Solved | None:
     if observer is None:
         return None
     p, q = context.thing(asked).center - observer.origin, context.thing(other).center - observer.origin
+    reach_m = min(float(np.hypot(*p[:2])), float(np.hypot(*q[:2])))
+    if round(reach_m, 6) < policy.min_imagined_distance_m:
+        context.reject("asked object too near to the imagined place", value=reach_m)
+        return None
     between, above_m = (p - q)[:2], float(p[2] - q[2])
     right_m, _ = observer.right_ahead(between)
     closer_m = float(np.linalg.norm(q) - np.linalg.norm(p))
@@ -140,6 +155,10 @@ def solve_imagination_oo(context: TaskContext, setup: Setup) -> Solved | None:
     nearer = side_of_threshold(closer_m, policy.range_threshold_m, policy.range_margin_m)
     if side is None or height is None or nearer is None:
         context.reject("too near to a threshold")
+        return None
+    gap_deg = _bearing_gap_deg(observer.right_ahead(p[:2]), observer.right_ahead(q[:2]))
+    if side * gap_deg < policy.min_bearing_gap_deg if side else abs(gap_deg) >= policy.min_bearing_gap_deg:
+        context.reject("left/right differs between room and view", value=gap_deg)
         return None
     slots = slot(side, LEFT_RIGHT), slot(height, BELOW_ABOVE), slot(nearer, FARTHER_CLOSER)
     if not any(slots):
@@ -159,16 +178,30 @@ def solve_imagination_oo(context: TaskContext, setup: Setup) -> Solved | None:
             "right_m": round(right_m, 4),
             "above_m": round(above_m, 4),
             "closer_m": round(closer_m, 4),
+            "bearing_gap_deg": round(gap_deg, 2),
         },
         {
             "plane": [policy.imagined_threshold_m, policy.imagined_margin_m],
             "height": [policy.height_threshold_m, policy.height_margin_m],
             "range": [policy.range_threshold_m, policy.range_margin_m],
             "before_side": [policy.side_threshold_m, policy.side_margin_m],
+            "min_imagined_distance_m": policy.min_imagined_distance_m,
             "min_bearing_gap_deg": policy.min_bearing_gap_deg,
             "height_axis": "world up",
         },
     )
+
+
+def _bearing_gap_deg(asked: tuple[float, float], other: tuple[float, float]) -> float:
+    """How much farther to the right of the line of sight one thing lies than another, the short way round.
+
+    >>> at_100_deg_right, at_110_deg_left = (1.0, -0.18), (-1.0, -0.36)
+    >>> round(_bearing_gap_deg(at_100_deg_right, at_110_deg_left))
+    -150
+    """
+    gap_deg = math.degrees(math.atan2(*asked) - math.atan2(*other))
+    # Exactly opposite things have no short way: the sign is then the wrong one for both of them.
+    return gap_deg - math.copysign(360.0, gap_deg) if round(abs(gap_deg), 6) >= 180 else gap_deg
 
 
 def _side(value: float, threshold: float, margin: float) -> int | None:

@@ -68,19 +68,19 @@ IMAGINATION_OC = Wording(
             "first from the camera, then from the centre of the {green} facing the {blue}: where {red_is} the {red}?",
             "compare two viewpoints, the camera and the middle of the {green} with the view towards the {blue}. Where "
             "{red_is} the {red} in each?",
-            "the observer leaves the camera, goes to the {green} and faces the {blue}. Where was the {red} before, and "
-            "where {red_is} it afterwards?",
+            "the observer leaves the camera, goes to the {green} and faces the {blue}. Where {red_is} the {red} before "
+            "that, and where afterwards?",
         ),
     },
     notes=_notes,
     select_notes=_SELECT_OC,
     sentences=(
         "before the move the observer has the {red} {before}; after it, {after}.",
-        "at first the observer has the {red} {before}; after the move it is {after}.",
-        "initially the {red} {red_is} {before}; from the new place the direction is {after}.",
+        "at first the observer has the {red} {before}; after the move, {after}.",
+        "initially the {red} {red_is} {before}; from the new place, {after}.",
         "seen from the camera, the {red} {red_is} {before}; seen from the {green}, {after}.",
-        "the {red} {red_is} {before} at the start; then, facing the {blue}, the observer has it {after}.",
-        "from the first viewpoint the {red} {red_is} {before}; from the second it is {after}.",
+        "the {red} {red_is} {before} at the start; then, for the observer who faces the {blue}, {after}.",
+        "from the first viewpoint the {red} {red_is} {before}; from the second, {after}.",
     ),
     options=options_oc,
 )
@@ -111,7 +111,7 @@ _ASK_OO = (
     "put the observer at the centre of the {green} and let the view point to the {blue}. How {red_is} the {red} placed "
     "with respect to the {yellow} then?",
     "take the place of the {green} with your eyes on the {blue}: starting from the {yellow}, where {red_is} the {red}?",
-    "after walking to the {green} and turning to the {blue}, where does the observer have the {red} as against the "
+    "after walking to the {green} and turning to the {blue}, where does the observer have the {red} relative to the "
     "{yellow}?",
 )
 _SELECT_OO = (
@@ -127,27 +127,27 @@ IMAGINATION_OO = Wording(
         "sentence": (
             "where {red_is} the {red} relative to the {yellow} for the observer now, and where once the observer "
             "stands at the centre of the {green} facing the {blue}?",
-            "say where the {red} {red_is} as against the {yellow} for the observer at first, and where after moving to "
-            "the middle of the {green} and turning to the {blue}.",
+            "say where the {red} {red_is} relative to the {yellow} for the observer at first, and where after moving "
+            "to the middle of the {green} and turning to the {blue}.",
             "how does the place of the {red} relative to the {yellow} change for an observer who goes to the centre of "
             "the {green} and looks at the {blue}?",
             "first from the camera, then from the centre of the {green} facing the {blue}: where {red_is} the {red} "
             "compared with the {yellow}?",
             "compare two viewpoints, the camera and the middle of the {green} with the view towards the {blue}. Where "
             "{red_is} the {red} in relation to the {yellow} in each?",
-            "the observer leaves the camera, goes to the {green} and faces the {blue}. Where was the {red} relative to "
-            "the {yellow} before, and where {red_is} it afterwards?",
+            "the observer leaves the camera, goes to the {green} and faces the {blue}. Where {red_is} the {red} "
+            "relative to the {yellow} before that, and where afterwards?",
         ),
     },
     notes=_notes,
     select_notes=_SELECT_OO,
     sentences=(
         "before the move the {red} {red_is} {before}; after it, {after}.",
-        "at first the {red} {red_is} {before}; after the move it is {after}.",
-        "initially the {red} {red_is} {before}; from the new place it is {after}.",
+        "at first the {red} {red_is} {before}; after the move, {after}.",
+        "initially the {red} {red_is} {before}; from the new place, {after}.",
         "seen from the camera, the {red} {red_is} {before}; seen from the {green}, {after}.",
-        "the {red} {red_is} {before} at the start; then, facing the {blue}, it is {after}.",
-        "from the first viewpoint the {red} {red_is} {before}; from the second it is {after}.",
+        "the {red} {red_is} {before} at the start; then, for the observer who faces the {blue}, {after}.",
+        "from the first viewpoint the {red} {red_is} {before}; from the second, {after}.",
     ),
     options=_options_oo,
 )

@@ -45,8 +45,8 @@ class Mark:
 
     @property
     def name(self) -> str:
-        """How questions call it: "red point", "blue box"."""
-        return f"{self.color} {'point' if self.shape == 'point' else 'box'}"
+        """How questions call it: "red point", "blue bounding box" (things may be called "box", too)."""
+        return f"{self.color} {'point' if self.shape == 'point' else 'bounding box'}"
 
     def to_json(self) -> dict[str, Any]:
         return {

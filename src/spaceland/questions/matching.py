@@ -1,9 +1,9 @@
 """The same object in a second view (SPAR `position_matching`; fill, select, sentence; two views).
 
-Worked example. The lamp has a red box in the first image. In the second image, 640 x 480, the visible part of the lamp
-covers pixels 320..400 across and 96..240 down:
+Worked example. The lamp has a red bounding box in the first image. In the second image, 640 x 480, the visible part of
+the lamp covers pixels 320..400 across and 96..240 down:
 
-    question  The lamp has a red box in the first image. Where is it in the second image? ...
+    question  The first image shows the lamp (red bounding box). Where is the same lamp in the second image? ...
     answer    [500, 200, 625, 500]
 
 Boxes are x1, y1, x2, y2 around the visible part, each coordinate from 0 to 1000 of the image's width or height.
@@ -107,7 +107,14 @@ def box_options(right: tuple[int, int, int, int], others: list[list[int]], place
 
 def _fields(fact: Fact) -> dict[str, str]:
     label = fact.labels["red"]
-    return {"a": f"{label} (red box)", "a_is": is_are(label), "label": label, "value": fact.answer.text}
+    # Not `fact.name`: the stems say themselves that the mark is in the first image.
+    return {
+        "a": f"{label} ({fact.marks[0].name})",
+        "mark": fact.marks[0].name,
+        "a_is": is_are(label),
+        "label": label,
+        "value": fact.answer.text,
+    }
 
 
 def _options(fact: Fact, place: int, rng: Random) -> list[str] | None:
@@ -120,37 +127,38 @@ MATCHING = Wording(
     stems={
         "*": (
             "the first image shows the {a}. Where {a_is} the same {label} in the second image?",
-            "find the {a} of the first image in the second one. What box holds it there?",
-            "which box in the second image belongs to the {a} of the first image?",
-            "locate in the second image the {label} that has a red box in the first.",
-            "the {label} marked by the red box in image one can also be seen in image two. Give its box there.",
-            "both images show the {a} that is marked in the first. Which box surrounds it in the second?",
+            "find the {a} of the first image in the second one. Which rectangle of the second image holds the {label}?",
+            "which rectangle of the second image belongs to the {a} of the first image?",
+            "locate in the second image the {label} marked by the {mark} in the first.",
+            "the {label} marked by the {mark} in image one can also be seen in image two. Give the coordinates there.",
+            "both images show the {a} that the first one marks. Which rectangle surrounds the {label} in the second?",
         )
     },
     notes=(
-        "A box is [x1, y1, x2, y2] with the top left corner at 0, 0 and the bottom right corner of the image at "
-        "1000, 1000.",
-        "Coordinates run from 0 to 1000 across the width and down the height: [left, top, right, bottom].",
-        "Boxes are written [left, top, right, bottom] on a scale of 0 to 1000 in both directions, starting at "
-        "the top left.",
+        "A rectangle goes around the visible part and is written [x1, y1, x2, y2], with the top left corner of the "
+        "image at 0, 0 and the bottom right one at 1000, 1000.",
+        "Only what can be seen counts, not what is hidden or cut off. Coordinates run from 0 to 1000 across the width "
+        "and down the height: [left, top, right, bottom].",
+        "Rectangles are written [left, top, right, bottom] on a scale of 0 to 1000 in both directions, starting at "
+        "the top left, and hold the visible part and no more.",
     ),
     tails={
         "fill": (
-            "Answer with the box only.",
+            "Answer with the rectangle only.",
             "Reply with the four numbers in brackets.",
-            "Give the box and nothing else.",
-            "Write just the box.",
+            "Give the four coordinates and nothing else.",
+            "Write just the rectangle, in brackets.",
             "State only the four coordinates in brackets.",
-            "The box alone is enough as an answer.",
+            "The rectangle in brackets is enough as an answer.",
         )
     },
     sentences=(
         "in the second image the {label} {a_is} inside {value}.",
         "the same {label} can be found at {value} in the second image.",
-        "the box {value} holds the {label} in the second image.",
+        "the rectangle {value} holds the {label} in the second image.",
         "look at {value} in the second image: there {a_is} the {label}.",
         "the second view shows the {label} within {value}.",
-        "its place in the second image is {value}.",
+        "in the second image, {value} surrounds the {label}.",
     ),
     options=_options,
 )

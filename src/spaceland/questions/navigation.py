@@ -1,4 +1,6 @@
-"""Directions for the way that a video was filmed on (SPAR `nav_video`; sentence; video of 32 frames).
+"""Directions for a walk through the room (SPAR `nav_video`; sentence; video of 32 frames).
+
+There are two kinds of walks: the way that the camera went, here, and ways planned over free floor (`planned`).
 
 Worked example. The first frame looks along world y from (0, 0). From there the camera was carried to (2.1, 0) and on to
 (2.1, 3.0). A lamp's centre is at (1.0, 0.8), a table's at (2.1, 4.1):
@@ -10,8 +12,9 @@ Worked example. The first frame looks along world y from (0, 0). From there the 
 The path is that of the camera on the floor plan, over all frames between the two, shown or not. It is cut at its
 corners into straight legs (see `legs_of`); the walker faces along the leg, wherever the camera looked. Paths are left
 out when they are short, when a leg is, when a bend is neither straight on nor a clear turn, and when a finer or coarser
-look at them gives other legs: such paths only wobble. Where the whole walk is not clear, the longest part of it that is
-is asked about. Things that are named have a label of their own and are clearly seen on the leg.
+look at them gives other legs: such paths only wobble. Where the whole walk is not clear, the longest parts of it that
+are clear and do not overlap much are asked about. Things that are named have a label of their own and are clearly seen
+on the leg.
 """
 
 from __future__ import annotations
@@ -25,35 +28,51 @@ from jaxtyping import Float
 
 from spaceland.questions.answers import RouteAnswer
 from spaceland.questions.camera import heading_elevation_roll
-from spaceland.questions.facts import Fact, TaskContext
+from spaceland.questions.facts import Fact, TaskContext, round_robin
 from spaceland.questions.frames_seen import seen_params
-from spaceland.questions.language import capitalise
-from spaceland.questions.phrasing import Wording
-from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.navigation_words import NAVIGATION, steps_of
+from spaceland.questions.planned import planned_ways
 from spaceland.questions.setups import Setup
-from spaceland.questions.walks import Leg, Path, legs_of, right_of, setback_m, turn_word, wrap_deg
+from spaceland.questions.walks import Leg, Path, legs_of, passed_on, setback_m, turn_word, wrap_deg
 from spaceland.scenes.scene import Frame, SceneObject
 
-_END_M = 0.2
-"""A thing is passed when it lies beside a leg, at least this far from the leg's ends."""
-_PASSED_PER_LEG = 2
+__all__ = ["NAVIGATION", "propose_navigation"]
+_SAME_LENGTH_M, _SAME_HEADING_DEG = 0.3, 15.0
 _STRETCHES = 40
 """So many parts of a walk are tried."""
-_TURNS = {"right": "turn right", "left": "turn left", "round": "turn round", "straight": "look straight ahead"}
+_MAX_SHARED = 0.5
+"""Two parts of a walk that are asked about share at most this much of the shorter one."""
 
 
 def propose_navigation(context: TaskContext, rng: Random) -> Iterator[Fact]:
-    """The longest clear walk of the video: all of it, or a part from one of its corners to another."""
+    """The clear walks of the video, longest first, in turn with ways that are planned through its room."""
     frames = context.video_frames()
-    if frames is None:
-        return
+    if frames is not None:
+        yield from round_robin([_walked(context, frames), planned_ways(context, frames, rng)])
+
+
+def _walked(context: TaskContext, frames: Sequence[Frame]) -> Iterator[Fact]:
+    """All of the walk, or else its longest parts from one corner to another, as far as they are clear."""
+    taken: list[tuple[int, int]] = []
     for first, last in _stretches(context, frames):
+        if any(_shared(one, (first, last)) > _MAX_SHARED for one in taken):
+            continue
         context.looking_at = Setup((frames[first], frames[last]), ())
         fact = _of_stretch(context, frames, first, last)
         context.looking_at = None
         if fact is not None:
+            taken.append((first, last))
             yield fact
-            return
+
+
+def _shared(one: tuple[int, int], other: tuple[int, int]) -> float:
+    """Which share of the shorter of two parts of the video belongs to both.
+
+    >>> _shared((0, 10), (8, 31))
+    0.2
+    """
+    both = min(one[1], other[1]) - max(one[0], other[0])
+    return max(0, both) / min(one[1] - one[0], other[1] - other[0])
 
 
 def _stretches(context: TaskContext, frames: Sequence[Frame]) -> list[tuple[int, int]]:
@@ -99,7 +118,8 @@ def _of_stretch(context: TaskContext, frames: Sequence[Frame], first: int, last:
     named = {thing.id}
     passed: list[tuple[int, SceneObject, float]] = []
     for k, leg in enumerate(legs):
-        for other, right_m in _passed(context.policy, path, leg, [one for one in seen_on[k] if one.id not in named]):
+        beside = [one for one in seen_on[k] if one.id not in named]
+        for other, right_m in passed_on(context.policy, path[leg.start], path[leg.stop], beside):
             named.add(other.id)
             passed.append((k, other, right_m))
     walked = context.scene.frames
@@ -109,8 +129,9 @@ def _of_stretch(context: TaskContext, frames: Sequence[Frame], first: int, last:
         frames=tuple(frame.id for frame in frames),
         objects={f"object {k}": one.id for k, one in enumerate(things)},
         labels={f"object {k}": one.label for k, one in enumerate(things)},
-        answer=RouteAnswer(_steps(context.conventions.decimals, legs, words, passed, goal)),
+        answer=RouteAnswer(steps_of(context.conventions.decimals, [leg.length_m for leg in legs], words, passed, goal)),
         values={
+            "kind": "walked",
             "stretch": [first + 1, last + 1],
             "corners": [walked[offset + n].id for n in (*(leg.start for leg in legs), legs[-1].stop)],
             "leg_m": [round(leg.length_m, 6) for leg in legs],
@@ -120,25 +141,6 @@ def _of_stretch(context: TaskContext, frames: Sequence[Frame], first: int, last:
         },
         params=_params(context),
     )
-
-
-def _steps(
-    places: int,
-    legs: Sequence[Leg],
-    words: Sequence[str | None],
-    passed: Sequence[tuple[int, SceneObject, float]],
-    goal: tuple[SceneObject, float],
-) -> tuple[str, ...]:
-    """What the walker does, one thing after the other."""
-    steps: list[str] = []
-    for k, (leg, word) in enumerate(zip(legs, words, strict=True)):
-        assert word is not None
-        steps += [_TURNS[word], f"walk {leg.length_m:.{places}f} m"]
-        for number, other, right_m in passed:
-            if number == k:
-                side = "right" if right_m > 0 else "left"
-                steps.append(f"pass the {other.label} {abs(right_m):.{places}f} m to the {side}")
-    return (*steps, f"stop {goal[1]:.{places}f} m from the {goal[0].label}")
 
 
 def _params(context: TaskContext) -> dict[str, object]:
@@ -163,7 +165,7 @@ def _clear_legs(context: TaskContext, path: Path) -> list[Leg] | None:
     if sum(leg.length_m for leg in legs) < policy.min_path_m:
         context.reject("path too short")
         return None
-    if not len(finer) == len(legs) == len(coarser):
+    if not (_alike(legs, finer) and _alike(legs, coarser)):
         context.reject("path wobbles")
         return None
     if len(legs) > policy.max_path_turns + 1:
@@ -178,33 +180,21 @@ def _clear_legs(context: TaskContext, path: Path) -> list[Leg] | None:
     return legs
 
 
+def _alike(legs: Sequence[Leg], others: Sequence[Leg]) -> bool:
+    """Whether two looks at a path give as many legs, and about the same ones."""
+    return len(legs) == len(others) and all(
+        abs(leg.length_m - other.length_m) <= _SAME_LENGTH_M
+        and abs(wrap_deg(leg.heading_deg - other.heading_deg)) <= _SAME_HEADING_DEG
+        for leg, other in zip(legs, others, strict=True)
+    )
+
+
 def _seen_on_leg(context: TaskContext, frames: Sequence[Frame], leg: Leg, first: int) -> list[SceneObject]:
     """Things with a label of their own that a shown frame of the leg shows clearly, by id."""
     index = context.views.frame_index
     on_leg = [frame.id for frame in frames if leg.start <= index[frame.id] - first <= leg.stop]
     found = sorted({view.object_id for frame_id in on_leg for view in context.views.askable(frame_id)})
     return [thing for thing in map(context.thing, found) if context.scene.label_counts[thing.label] == 1]
-
-
-def _passed(
-    policy: AmbiguityPolicy, path: Path, leg: Leg, things: Sequence[SceneObject]
-) -> list[tuple[SceneObject, float]]:
-    """Things wholly on one side of a leg, and how far their centres are to its right, in the order of passing."""
-    right = right_of(leg.heading_deg)
-    ahead = (path[leg.stop] - path[leg.start]) / leg.length_m
-    found = []
-    for thing in things:
-        offset = thing.center[:2] - path[leg.start]
-        along, across = float(offset @ ahead), float(offset @ right)
-        sides = (thing.box.corners()[:, :2] - path[leg.start]) @ right * np.sign(across)
-        if (
-            _END_M <= along <= leg.length_m - _END_M
-            and policy.min_passed_m <= abs(across) <= policy.max_passed_m
-            and sides.min() >= policy.side_margin_m
-        ):
-            found.append((round(abs(across), 6), thing.id, along, across, thing))
-    nearest = sorted(found)[:_PASSED_PER_LEG]
-    return [(thing, across) for _, _, _, across, thing in sorted(nearest, key=lambda one: (round(one[2], 6), one[1]))]
 
 
 def _goal(
@@ -220,59 +210,3 @@ def _goal(
         context.reject("two things equally near to the end")
         return None
     return context.thing(ranked[0][1]), ranked[0][0]
-
-
-def _fields(fact: Fact) -> dict[str, str]:
-    assert isinstance(fact.answer, RouteAnswer)
-    flowing, lines = "", []
-    for step in fact.answer.value:
-        verb = step.split(" ")[0]
-        if verb == "walk":
-            flowing += f" and {step}"
-            lines[-1] += f" and {step}"
-        elif verb == "pass":
-            # Of several things passed on one leg, the second and later ones are joined by "and".
-            flowing += (" and" if lines[-1].startswith("pass ") else ", passing") + step.removeprefix("pass")
-            lines.append(step)
-        else:
-            flowing += f", then {step}" if flowing else step
-            lines.append(step)
-    first, last = fact.values["stretch"]
-    return {
-        "from": f"Frame-{first}",
-        "to": f"Frame-{last}",
-        "route": flowing,
-        "Steps": ". ".join(capitalise(line) for line in lines),
-    }
-
-
-NAVIGATION = Wording(
-    fields=_fields,
-    stems={
-        "*": (
-            "give directions for the way that the camera takes from {from} to {to}.",
-            "somebody wants to walk the way that the video shows from {from} to {to}. What should they do?",
-            "describe the walk from {from} to {to} as instructions for another person.",
-            "write down how to follow the path of this video from {from} to {to}.",
-            "how would you guide somebody along the path of the camera from {from} to {to}?",
-            "turn the walk from {from} to {to} into directions: where to turn, how far to go, what to pass and where "
-            "to stop.",
-        )
-    },
-    notes=(
-        "The walker starts where {from} was taken and looks the same way; left and right are the walker's. Give "
-        "distances in metres, to the centres of things.",
-        "Begin with the view of {from}. Sides are those of the walker, who looks ahead; measure in metres on the "
-        "floor, to the middle of things.",
-        "Start from the view of {from} and take left and right as the walker would, with metres on the floor plan to "
-        "the centres of things.",
-    ),
-    sentences=(
-        "from the view of {from}, {route}.",
-        "{Steps}.",
-        "start where {from} was taken: {route}.",
-        "start with the view of {from}. {Steps}.",
-        "to follow the video from {from} to {to}, {route}.",
-        "here is the way. {Steps}.",
-    ),
-)

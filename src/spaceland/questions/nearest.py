@@ -3,27 +3,29 @@
 Worked example. A camera at (3, 1, 1.5) sees a chair, a lamp and a box whose centres are 2.8 m, 4.0 m and 5.0 m away
 from it; the lamp's centre is 2.4 m from the chair's and 1.7 m from the box's:
 
-    observer  Which of the objects in the picture is closest to the observer? ...   chair, [180, 512, 310, 790]
+    observer  Which of the objects in the image is closest to the observer? ...   chair, [180, 512, 310, 790]
     object    Which one is closer to the lamp (red point): the chair (green point) or the box (blue point)? ...
               A. chair (green point)   B. box (blue point)                          B
 
 The winner must beat every rival clearly: by `tie_margin_m` metres and by the factor `tie_ratio`, else nobody is asked.
 For the observer nothing is marked, so everything that can be seen in one of the images is a rival, also what may not
-be asked about itself because too little of it shows. Only parts of the building (`BUILDING_LABELS`) never take part,
-and the question says so. The answer must be clear to see in one image and, with several images, be seen in no other
-one; in a single image its label must be the only one of its kind. Distances follow `Conventions.distance`; with several
-images the observer is the camera of the first one.
+be asked about itself because too little of it shows. Only parts of the building and rugs, which few scenes annotate,
+never take part (`BUILDING_LABELS`), and the question says so. The answer must be clear to see in one image and, with
+several images, be seen in no other one, and so must the wrong options; in a single image its label must be the only one
+of its kind. Distances follow `Conventions.distance`; with several images the observer is the camera of the first one.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from random import Random
 from zlib import crc32
 
 from spaceland.questions.answers import ChoiceAnswer, FoundAnswer
-from spaceland.questions.distance import between_m, from_observer_m
+from spaceland.questions.distance import between_m
 from spaceland.questions.facts import Fact, TaskContext, image_name, image_phrase, round_robin, shuffled
 from spaceland.questions.marks import box_to_thousand
 from spaceland.questions.propose import Solved, proposer
@@ -32,9 +34,12 @@ from spaceland.questions.viewsets import view_sets
 from spaceland.scenes.scene import Frame
 
 BUILDING_LABELS = frozenset(
-    ("wall", "floor", "ceiling", "ceil", "door", "doorframe", "door frame", "window", "room", "otherstructure")
+    (
+        *("wall", "floor", "ceiling", "ceil", "door", "doorframe", "door frame", "window", "room", "otherstructure"),
+        *("rug", "carpet", "mat"),
+    )
 )
-"""Parts of the building take no part in questions about the observer, whatever the policy leaves out."""
+"""Parts of the building and rugs take no part in questions about the observer, whatever the policy leaves out."""
 ASKS = ("closest", "farthest")
 MAX_OTHERS = 12
 """Wrong options that a fact keeps at most."""
@@ -123,29 +128,32 @@ def propose_nearest_oc_mv(context: TaskContext, rng: Random) -> Iterator[Fact]:
 def _of_observer(
     context: TaskContext, task: str, frames: tuple[Frame, ...], joints: frozenset[int], rng: Random
 ) -> Iterator[Fact]:
-    seen = _rivals(context, frames)
     ids = [frame.id for frame in frames]
-    askable = [{view.object_id for view in context.views.askable(frame_id)} for frame_id in ids]
-    clear = {object_id: [p for p in picks if object_id in askable[p.image]] for object_id, picks in seen.items()}
-    if sum(map(bool, clear.values())) < _MIN_CANDIDATES:
+    seen_in = [context.views.things_in(frame_id, BUILDING_LABELS) for frame_id in ids]
+    times_seen = Counter(chain.from_iterable(seen_in))
+    clear_in = [
+        [view.object_id for view in context.views.askable(frame_id) if view.object_id in seen]
+        for frame_id, seen in zip(ids, seen_in, strict=True)
+    ]
+    if len(set().union(*clear_in)) < _MIN_CANDIDATES:
         context.reject("fewer than three clear objects", ids)
         return
     # Every image but the observer's and a joint shows something clearly that no other image shows.
-    only_in = {picks[0].image for object_id, picks in clear.items() if picks and len(seen[object_id]) == 1}
-    if not set(range(1, len(frames))) - joints <= only_in:
+    if any(k not in joints and all(times_seen[i] > 1 for i in clear_in[k]) for k in range(1, len(frames))):
         context.reject("an image would not be needed", ids)
         return
-    origin = frames[0].T_world_cam[:3, 3]
-    distances = {object_id: from_observer_m(context, origin, object_id) for object_id in seen}
+    known = context.views.observer_distances_m(frames[0], context.conventions.distance)
+    distances = {object_id: known[object_id] for object_id in sorted(times_seen)}
     for asks in shuffled(ASKS, rng):
         found = winner_and_next(context, distances, asks)
         if found is None:
             continue
         winner, runner_up = found
-        reason = _answer_problem(context, frames, seen[winner], clear[winner])
+        reason = _answer_problem(context, frames, times_seen[winner], clear_in, winner)
         if reason:
             context.reject(reason, ids, [winner])
             continue
+        clear = _clear_picks(context, frames, clear_in)
         pick = clear[winner][0]
         yield Fact(
             task=task,
@@ -157,22 +165,21 @@ def _of_observer(
                 "asks": asks,
                 "distance_m": round(distances[winner], 6),
                 "runner_up_m": round(distances[runner_up], 6),
-                "other_boxes": _others(context, frames, clear, winner),
+                "other_boxes": _others(context, frames, clear, times_seen, winner),
             },
             params={**_params(context), "box": "around the visible part", "not_counted": sorted(BUILDING_LABELS)},
         )
 
 
 def _answer_problem(
-    context: TaskContext, frames: Sequence[Frame], seen: Sequence[Pick], clear: Sequence[Pick]
+    context: TaskContext, frames: Sequence[Frame], times_seen: int, clear_in: Sequence[Sequence[int]], winner: int
 ) -> str | None:
     """Why the winner cannot be the answer: it must be clear in one image, and nothing else may be meant by it."""
-    if len(seen) > 1:
+    if times_seen > 1:
         return "seen in several images"
-    if not clear:
+    if not any(winner in clear for clear in clear_in):
         return "the answer is not clearly visible"
-    label = context.label(clear[0].object_id)
-    if len(frames) == 1 and _labels_in(context, frames[0]).count(label) > 1:
+    if len(frames) == 1 and _labels_in(context, frames[0]).count(context.label(winner)) > 1:
         return "another object of that label in the view"
     return None
 
@@ -181,21 +188,29 @@ def _labels_in(context: TaskContext, frame: Frame) -> list[str]:
     return [context.label(view.object_id) for view in context.views.visibility.in_frame(frame.id)]
 
 
-def _rivals(context: TaskContext, frames: Sequence[Frame]) -> dict[int, list[Pick]]:
-    """Everything that the images show but parts of the building, clear or not, by object id."""
-    seen: dict[int, list[Pick]] = {}
-    for image, frame in enumerate(frames):
-        for view in context.views.visibility.in_frame(frame.id):
-            if context.label(view.object_id) not in BUILDING_LABELS:
-                seen.setdefault(view.object_id, []).append(Pick(view, image))
-    return dict(sorted(seen.items()))
+def _clear_picks(
+    context: TaskContext, frames: Sequence[Frame], clear_in: Sequence[Sequence[int]]
+) -> dict[int, list[Pick]]:
+    """In which images each object is clear, by object id."""
+    picks: dict[int, list[Pick]] = {}
+    for image, (frame, clear) in enumerate(zip(frames, clear_in, strict=True)):
+        wanted = frozenset(clear)
+        for view in context.views.askable(frame.id):
+            if view.object_id in wanted:
+                picks.setdefault(view.object_id, []).append(Pick(view, image))
+    return dict(sorted(picks.items()))
 
 
 def _others(
-    context: TaskContext, frames: Sequence[Frame], clear: Mapping[int, Sequence[Pick]], winner: int
+    context: TaskContext,
+    frames: Sequence[Frame],
+    clear: Mapping[int, Sequence[Pick]],
+    times_seen: Mapping[int, int],
+    winner: int,
 ) -> list[list[object]]:
-    """What wrong options are made of: [place, box] of other clear objects."""
-    picks = [pick for object_id, picks in clear.items() if object_id != winner for pick in picks]
+    """What wrong options are made of: [place, box] of other clear objects that, as the winner, only one image shows."""
+    known = [object_id for object_id in clear if object_id != winner and times_seen[object_id] == 1]
+    picks = [pick for object_id in known for pick in clear[object_id]]
     return [[_place(context, frames, pick), list(_box(frames, pick))] for pick in picks[:MAX_OTHERS]]
 
 

@@ -60,7 +60,7 @@ _STEMS_OO = (
     "is it {any_of} that is {most} the {ref}?",
     "decide between {all_of}: which one is {most} the {ref}?",
     "among {all_of}, find the one that is {most} the {ref}.",
-    "think of straight lines from {all_of}, all to one object. Which of them is {most} the {ref}?",
+    "take {all_of}: which of them is {most} the {ref}?",
 )
 _TAILS_OO = (
     "Answer with the object and its mark, written as in the question.",
@@ -109,22 +109,23 @@ def _fields_oc(fact: Fact) -> Mapping[str, str]:
 
 
 def _notes_oc(fact: Fact) -> Sequence[str]:
+    eye = "camera" if len(fact.frames) == 1 else "observer"
     measured = (
-        "Distances run from the camera to the centre of each object in 3D."
+        f"Distances run from the {eye} to the centre of each object in 3D."
         if fact.params["measure"] == "center"
-        else "Distances run from the camera to the surface of each object, along the shortest line."
+        else f"Distances run from the {eye} to the surface of each object, along the shortest line."
     )
     where = "" if len(fact.frames) == 1 else " The observer is the camera of the first image."
     return tuple(f"{measured}{where} {text}" for text in _BOXES)
 
 
 _BOXES = (
-    "Walls, floor, ceiling, doors and windows do not count. A box is [left, top, right, bottom], from 0 to 1000 across "
-    "the width and down the height of the image.",
-    "Leave out walls, floor, ceiling, doors and windows. Boxes are written [x1, y1, x2, y2] on a scale of 0 to 1000, "
-    "with 0, 0 at the top left.",
-    "Parts of the building (walls, floor, ceiling, doors, windows) are no answer. A box around the visible part is "
-    "[left, top, right, bottom] with 1000, 1000 at the bottom right corner of the image.",
+    "Walls, floor, ceiling, doors, windows and rugs do not count. A box is [left, top, right, bottom], from 0 to 1000 "
+    "across the width and down the height of the image.",
+    "Leave out walls, floor, ceiling, doors, windows and rugs. Boxes are written [x1, y1, x2, y2] on a scale of 0 to "
+    "1000, with 0, 0 at the top left.",
+    "Parts of the building (walls, floor, ceiling, doors, windows) and rugs are no answer. A box around the visible "
+    "part is [left, top, right, bottom] with 1000, 1000 at the bottom right corner of the image.",
 )
 
 
@@ -153,12 +154,12 @@ NEAREST_OC = Wording(
     fields=_fields_oc,
     stems={
         "*": (
-            "which of the objects in the picture is {most} the observer?",
+            "which of the objects in the image is {most} the observer?",
             "what object that can be seen here is {most} the camera?",
             "find the object that is {most} the observer, and say where it is in the image.",
             "look at everything in the image. Which object is {most} the camera?",
             "of all the objects in this view, which one is {most} the observer?",
-            "which thing in this picture is {most} the one who took it?",
+            "one thing in this image is {most} the camera. Which one?",
         )
     },
     notes=_notes_oc,
@@ -175,10 +176,10 @@ NEAREST_OC = Wording(
     sentences=(
         "the {label} at {box} {is} {most} the observer.",
         "of all objects, the {label} at {box} {is} {most} the observer.",
-        "the object that is {most} the camera: the {label} at {box}.",
+        "the object that is {most} the camera is the {label} at {box}.",
         "seen from the camera, the {label} at {box} {is} {most} it.",
         "I would point to the {label} at {box}: that is what is {most} the observer.",
-        "in this view the {label} at {box} {is} {most} the one who took the picture.",
+        "in this view the {label} at {box} {is} {most} the camera.",
     ),
     options=_options_oc,
 )
@@ -210,7 +211,7 @@ NEAREST_OC_MV = Wording(
         "the {label} in {place} at {box} {is} {most} the observer.",
         "of all objects, the {label} in {place} at {box} {is} {most} the observer.",
         "look at {box} in {place}: the {label} there {is} {most} the observer.",
-        "the object that is {most} the observer: the {label} in {place} at {box}.",
+        "the object that is {most} the observer is the {label} in {place} at {box}.",
         "it is in {place} at {box}: the {label} {is} {most} the observer.",
         "among all that is shown, the {label} at {box} in {place} {is} {most} the observer.",
     ),

@@ -114,17 +114,16 @@ def propose_order(context: TaskContext, rng: Random) -> Iterator[Fact]:
 
 def _fields(fact: Fact) -> dict[str, str]:
     numbers = dict(zip(ROLES, fact.values["first_frames"], strict=True))
-    in_order = sorted(ROLES, key=lambda role: numbers[role])
-    names = [f"the {fact.labels[role]}" for role in in_order]
-    at = [f"Frame-{numbers[role]}" for role in in_order]
-    pairs = list(zip(names, at, strict=True))
+    names = [f"the {fact.labels[role]}" for role in sorted(ROLES, key=lambda role: numbers[role])]
     return {
         "things": join_words([f"the {fact.labels[role]}" for role in ROLES]),
-        "in_frames": join_words([f"{name} in {frame}" for name, frame in pairs]),
-        "bracketed": join_words([f"{name} ({frame})" for name, frame in pairs]),
-        "steps": ", then ".join(f"{name} in {frame}" for name, frame in pairs),
-        "rest": ", next ".join(f"{name} ({frame})" for name, frame in pairs[1:]),
-        "first": f"{names[0]} ({at[0]})",
+        "in_order": join_words(names),
+        "steps": ", then ".join(names),
+        "first": names[0],
+        "rest": ", next ".join(names[1:]),
+        "second": names[1],
+        "third": names[2],
+        "last": names[3],
     }
 
 
@@ -156,11 +155,11 @@ ORDER = Wording(
         )
     },
     sentences=(
-        "first seen are {bracketed}, in this order.",
-        "the order is {in_frames}.",
-        "one sees {steps}.",
-        "the video shows first {first}, next {rest}.",
-        "one after the other, there are {in_frames}.",
-        "from first to last, they are {bracketed}.",
+        "they come into view in this order: {in_order}.",
+        "the order is {in_order}.",
+        "one sees first {steps}.",
+        "the video begins with {first}; next {rest}.",
+        "one after the other, there come {in_order}.",
+        "at first {first} can be seen, after that {second}, later {third}, and at last {last}.",
     ),
 )

@@ -62,7 +62,7 @@ SENTENCE_TAILS = (
     "Put your answer into words.",
     "Write the answer as a sentence.",
     "Describe it in a sentence.",
-    "Explain briefly in your own words.",
+    "Say it in your own words.",
 )
 
 
@@ -82,8 +82,10 @@ class Wording:
 
     `stems` and `tails` may differ by format (the key), "*" stands for all others; `notes` may depend on the fact.
     `options(fact, place, rng)` returns the options of a select question with the right one at index `place`, or None
-    when there are no good wrong ones; there are `num_options` of them, four or two.
+    when there are no good wrong ones; there are `num_options` of them, four or two. `places(fact)` says how likely
+    each place is for somebody who has not looked; likelier ones are dealt first.
     `statement(fact, truth, rng)` returns extra fields for a judge question that is true or false.
+    `of_fact(fact)` returns the wording in place of this one, where a task has facts of several kinds.
     """
 
     fields: Callable[[Fact], Mapping[str, str]]
@@ -94,11 +96,17 @@ class Wording:
     select_notes: Sequence[str] = ("",)
     options: Callable[[Fact, int, Random], list[str] | None] | None = None
     num_options: int = len(LETTERS)
+    places: Callable[[Fact], Sequence[float]] | None = None
     statement: Callable[[Fact, bool, Random], Mapping[str, str]] | None = None
+    of_fact: Callable[[Fact], Wording] | None = None
 
 
 class Deck:
-    """Deals numbers 0..n-1 in shuffled rounds: after every round each has come up equally often."""
+    """Deals numbers 0..n-1 in shuffled rounds: after every round each has come up equally often.
+
+    Where the last card of a round cannot be used, the next round is opened early, and that card stays in play. It is
+    opened no earlier, so that no number falls far behind.
+    """
 
     def __init__(self, size: int, rng: Random) -> None:
         self._size, self._rng, self._cards = size, rng, list[int]()
@@ -106,28 +114,53 @@ class Deck:
     def deal(self) -> int:
         return self.deal_first(lambda card: card)  # type: ignore[return-value]
 
-    def deal_first(self, use: Callable[[int], T | None]) -> T | None:
-        """Try the cards left in this round until `use` makes something of one; only that card is gone."""
-        if not self._cards:
-            self._cards = list(range(self._size))
-            self._rng.shuffle(self._cards)
-        for card in reversed(self._cards):
-            made = use(card)
-            if made is not None:
-                self._cards.remove(card)
-                return made
+    def deal_first(self, use: Callable[[int], T | None], weights: Sequence[float] | None = None) -> T | None:
+        """Try the cards left in this round until `use` makes something of one; only that card is gone.
+
+        Args:
+            use: What is made of a card; None when it is of no use.
+            weights: By card; those of greater weight tend to be tried first.
+        """
+        tried: set[int] = set()
+        for again in (False, True):
+            if again and len(self._cards) != 1:
+                break
+            pile = self._new_round() + self._cards if again or not self._cards else self._cards
+            for card in self._in_turn(pile, weights):
+                if card in tried:
+                    continue
+                tried.add(card)
+                made = use(card)
+                if made is not None:
+                    pile.remove(card)
+                    self._cards = pile
+                    return made
         return None
+
+    def _new_round(self) -> list[int]:
+        cards = list(range(self._size))
+        self._rng.shuffle(cards)
+        return cards
+
+    def _in_turn(self, pile: Sequence[int], weights: Sequence[float] | None) -> list[int]:
+        if weights is None:
+            return list(reversed(pile))
+        # A card comes first with a probability in proportion to its weight.
+        keys = {card: self._rng.random() ** (1 / max(weights[card], 1e-6)) for card in sorted(set(pile))}
+        return sorted(keys, key=keys.__getitem__, reverse=True)
 
 
 def phrase(fact: Fact, format: str, wording: Wording, rng: Random, letters: Deck, verdicts: Deck) -> Phrased | None:
     """Word a fact in a format; None when a select question has no good wrong options."""
+    wording = wording if wording.of_fact is None else wording.of_fact(fact)
     fields = dict(wording.fields(fact))
     options: list[str] | None = None
     answer = fact.answer.text
     if format == "select":
         assert wording.options is not None
         make = wording.options
-        placed = letters.deal_first(lambda place: _placed(place, make(fact, place, rng)))
+        weights = None if wording.places is None else wording.places(fact)
+        placed = letters.deal_first(lambda place: _placed(place, make(fact, place, rng)), weights)
         if placed is None:
             return None
         place, options = placed

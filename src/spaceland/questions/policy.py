@@ -74,12 +74,17 @@ class AmbiguityPolicy:
     """Boxes that lean by more have no length, width and height."""
     min_size_m: float = 0.05
     """Thinner things have no size in whole centimetres."""
+    max_stray_share: float = 0.12
+    """A box of which a side shrinks by more without the outermost points of its scan holds stray points."""
 
     # Which of two is larger.
     size_ratio: float = 1.3
     size_margin_m: float = 0.15
-    """The higher (longer) object beats the other one by both."""
+    """The higher (longer) object beats the other one by both ..."""
+    max_size_ratio: float = 3.0
+    """... and is at most so many times as high (long): what is larger still need not be looked at."""
     volume_ratio: float = 2.0
+    max_volume_ratio: float = 8.0
     min_volume_side_m: float = 0.1
     """Thinner things have no volume that anybody could judge."""
     max_compared_truncated: float = 0.1
@@ -102,12 +107,22 @@ class AmbiguityPolicy:
     beside_deg: float = 25.0
     not_beside_deg: float = 65.0
     """A spot to the left of something is this near to straight left; what is not left, this far from it."""
+    max_beside_lift_m: float = 0.3
+    """The object's lowest corner is no higher than this above the floor: it stands there."""
     max_beside_bearing_deg: float = 18.0
     """The object is this near to straight ahead, so that left and behind mean the same to everybody."""
 
     # Detection.
     min_detected: int = 2
     max_detected: int = 20
+    window_frames: int = 4
+    """Frames of a window (VG LLM trains with 4 and is also tested with 6)."""
+    window_step_s: float = 1.0
+    """Time between them, where frames have timestamps; the nearest frame is taken."""
+    max_window_gap_s: float = 3.0
+    """Frames that are farther apart in time make no window."""
+    window_stride: int = 3
+    """Every third frame, where frames have no timestamps."""
 
     # Imagined observer.
     imagined_threshold_m: float = 0.20
@@ -178,6 +193,19 @@ class AmbiguityPolicy:
     min_nearest_gap_m: float = 0.3
     """The thing at which a path ends is nearer than any other by this much."""
 
+    # Planned ways.
+    way_clear_m: float = 0.25
+    """A planned way is the shortest that keeps so far away from everything that stands in the way ..."""
+    way_slack_m: float = 0.05
+    """... and has the same turns for somebody who keeps away by so much less and more."""
+    way_leg_change_m: float = 0.4
+    """So much shorter or longer its legs may be for them."""
+    way_detour: float = 1.25
+    """No other way that is up to so many times as long turns differently."""
+    min_way_m: float = 1.0
+    max_hug_m: float = 1.2
+    """So far a way may lead alongside something at the least distance and `way_slack_m`."""
+
     # VSI-Bench's questions.
     vsi_min_count: int = 2
     vsi_min_size_m: float = 0.1
@@ -201,6 +229,8 @@ class AmbiguityPolicy:
     """Share of a task's facts in a scene that may have the same relation, count or choice (three always may)."""
     max_same_objects: int = 2
     """How often one task may ask about the same set of objects in a scene."""
+    max_same_labels: int = 2
+    """How often the sizes of the same two kinds of things may be compared in a scene."""
 
 
 def policy_with(changes: Mapping[str, Any]) -> AmbiguityPolicy:

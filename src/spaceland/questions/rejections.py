@@ -28,7 +28,7 @@ _MAX_OBJECTS = 6
 
 @dataclass(frozen=True)
 class Rejected:
-    """A candidate that was turned down.
+    """A candidate that was turned down; without frames and objects the scene as a whole.
 
     `images` says for every object in which of the frames it is pointed at, -1 where nobody said; `value` is the number
     that broke the rule, in the rule's own unit.
@@ -42,7 +42,7 @@ class Rejected:
     def to_json(self, scene: Scene, visibility: SceneVisibility) -> dict[str, Any]:
         """Frames, labelled objects with their centres in the world (metres), and their places in the frames (0..1000).
 
-        Of a video only the frames that an object is pointed at are named.
+        Of a video only the frames that an object is pointed at are named, or the first ones where there is no object.
         """
         shown: list[str] = []
         objects, marks = [], []
@@ -60,8 +60,10 @@ class Rejected:
             camera = scene.frames_by_id[frame_id].camera
             xy = [to_thousand(view.anchor_px[0], camera.width), to_thousand(view.anchor_px[1], camera.height)]
             marks.append({"frame": frame_id, "object": len(objects) - 1, "xy": xy})
+        if len(self.frames) <= _MAX_FRAMES or not self.objects:
+            shown = list(self.frames[:_MAX_FRAMES])
         return {
-            "frames": list(self.frames) if len(self.frames) <= _MAX_FRAMES else shown,
+            "frames": shown,
             "num_frames": len(self.frames),
             "objects": objects,
             "marks": marks,

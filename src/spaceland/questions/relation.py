@@ -4,7 +4,8 @@ Worked example. In camera axes the lamp's centre is 0.8 m to the left of the cha
 lamp is 0.9 m closer to the camera:
 
     image     a red box around the lamp, a blue box around the chair
-    question  Where is the lamp (red box) relative to the chair (blue box), as the observer sees it? ...
+    question  Where is the lamp (red bounding box) relative to the chair (blue bounding box), as the observer sees
+              it? ...
               A. right, above, closer   B. left, below, farther   C. left, above, closer   D. left, above, farther
     answer    C
 
@@ -12,7 +13,7 @@ Three slots. Left/right is the camera's x axis, and must agree with what the pic
 room, not in the picture. Closer/farther is the distance to the camera, and must agree in depth. A slot is empty when
 the two are clearly level on it; in between, the fact is rejected (see `policy`). All of it refers to box centres.
 Over several images the observer is the camera of the first one. Relative to the observer alone, the third slot says
-front or behind: the sign of the depth in the first image.
+front or behind: the sign of the depth in the first image. For a tilted camera it must be the same on the level.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from spaceland.questions.propose import Solved, proposer
 from spaceland.questions.setups import Setup, multi_views, single_views
 from spaceland.scenes.scene import Frame
 
+_LEVEL = 1e-6
 OPPOSITE = {
     a: b for pair in (LEFT_RIGHT, BELOW_ABOVE, FARTHER_CLOSER, ("behind", "front")) for a, b in (pair, pair[::-1])
 }
@@ -94,6 +96,14 @@ def solve_relation_oo(context: TaskContext, setup: Setup) -> Solved | None:
     return compare(context, setup.observer, asked.object_id, other.object_id)
 
 
+def ahead_on_level(context: TaskContext, observer: Frame, asked: int) -> float | None:
+    """Metres by which an object is ahead of a camera along its level heading; None for one that looks straight down."""
+    forward = observer.T_world_cam[:2, 2]
+    level = float(np.hypot(*forward))
+    offset = (context.thing(asked).center - observer.T_world_cam[:3, 3])[:2]
+    return float(offset @ forward) / level if level > _LEVEL else None
+
+
 def solve_relation_oc(context: TaskContext, setup: Setup) -> Solved | None:
     """Where the pick is for the observer of the first image: its x axis, height in the room, ahead or behind."""
     policy, observer = context.policy, setup.observer
@@ -105,18 +115,28 @@ def solve_relation_oc(context: TaskContext, setup: Setup) -> Solved | None:
     if side is None or height is None or ahead is None:
         context.reject("too near to a threshold")
         return None
-    reach = float(np.hypot(local[0], local[2]))
-    limit = float(np.sin(np.radians(policy.min_axis_angle_deg))) * reach
-    if (side != 0 and abs(local[0]) < limit) or (ahead != 0 and abs(local[2]) < limit):
-        context.reject("too near to straight ahead or sideways")
+    level_m = ahead_on_level(context, observer, setup.picks[0].object_id)
+    if level_m is None or side_of_threshold(level_m, policy.side_threshold_m, policy.side_margin_m) != ahead:
+        context.reject("front/behind depends on the tilt of the camera")
         return None
+    sine = float(np.sin(np.radians(policy.min_axis_angle_deg)))
+    for ahead_m in (float(local[2]), level_m):
+        limit = sine * float(np.hypot(local[0], ahead_m))
+        if (side != 0 and abs(local[0]) < limit) or (ahead != 0 and abs(ahead_m) < limit):
+            context.reject("too near to straight ahead or sideways")
+            return None
     slots = slot(side, LEFT_RIGHT), slot(height, BELOW_ABOVE), slot(ahead, BEHIND_FRONT)
     if not any(slots):
         context.reject("level on every axis")
         return None
     return Solved(
         RelationAnswer(slots),
-        {"right_m": vector(local)[0], "above_m": round(above_m, 4), "ahead_m": vector(local)[2]},
+        {
+            "right_m": vector(local)[0],
+            "above_m": round(above_m, 4),
+            "ahead_m": vector(local)[2],
+            "level_ahead_m": round(level_m, 4) + 0.0,
+        },
         {
             "side": [policy.side_threshold_m, policy.side_margin_m],
             "height": [policy.height_threshold_m, policy.height_margin_m],
@@ -274,7 +294,7 @@ RELATION_OC = Wording(
             "in which directions from the observer {a_is} the {a}?",
             "tell where the {a} {a_is} from the observer's point of view.",
             "as the observer looks ahead, where {a_is} the {a}?",
-            "which way would the observer turn to find the {a}, and {a_is} it higher or lower than the camera?",
+            "which way would the observer turn to find the {a}, and at what height compared with the camera?",
             "what is the position of the {a} relative to the observer?",
         ),
     },
@@ -290,8 +310,8 @@ RELATION_OC = Wording(
         "seen from the first camera, the {a} {a_is} {relation}.",
         "from the observer's place, the {a} {a_is} {relation}.",
         "relative to the observer, the {a} {a_is} {relation}.",
-        "going by its centre, the {a} {a_is} {relation}.",
-        "where the first image was taken, the {a} {a_is} {relation}.",
+        "going by the centre, the {a} {a_is} {relation}.",
+        "seen from where the first image was taken, the {a} {a_is} {relation}.",
     ),
     options=options_oc,
 )

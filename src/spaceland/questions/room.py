@@ -24,7 +24,7 @@ def propose_room_size(context: TaskContext, rng: Random) -> Iterator[Fact]:
     floor, frames = floor_of(context.scene), context.video_frames()
     room = floor.room
     if room is None:
-        context.reject(f"floor unknown: {floor.problem}")
+        context.reject_scene(f"floor unknown: {floor.problem}")
     elif frames is not None:
         yield Fact(
             task="room_size",

@@ -6,7 +6,7 @@ object in one of the images. Tasks differ in what they work out for a setup, not
     single_views       one image, every object in it
     multi_views        two or three images that belong together, each of them needed; the first is the observer's
     videos             the frames of a video, every object in the frame that shows it best
-    unmarked_videos    the same for questions without marks, where a label must be unique
+    unmarked_videos    the same for questions without marks, where a label must mean one thing only
 
 All of them are endless in spirit and lazy in fact: they yield setups in random order, every frame or set of frames in
 turn, until the caller stops.
@@ -27,8 +27,8 @@ from spaceland.scenes.scene import Frame
 from spaceland.visibility.types import ObjectView
 
 T = TypeVar("T")
-_LISTED = 400
-"""Up to so many arrangements are listed and shuffled; of more, random ones are drawn."""
+_LISTED, _DRAWN = 60, 800
+"""Up to so many arrangements are listed and shuffled; of more, random ones are drawn, so many at most."""
 _PER_SET = 6
 """Setups of one set of images."""
 
@@ -71,7 +71,7 @@ def arrangements(items: Sequence[T], count: int, rng: Random) -> Iterator[tuple[
         yield from shuffled(permutations(items, count), rng)
         return
     seen: set[tuple[int, ...]] = set()
-    for _ in range(2 * _LISTED):
+    for _ in range(_DRAWN):
         chosen = tuple(rng.sample(range(len(items)), count))
         if chosen not in seen:
             seen.add(chosen)
@@ -134,20 +134,22 @@ def videos(context: TaskContext, rng: Random, count: int) -> Iterator[Setup]:
     best = list(context.views.best_in(tuple(frame.id for frame in frames)).values())
     index = {frame.id: k for k, frame in enumerate(frames)}
     if len(best) < count:
-        context.reject(f"fewer than {_NUMBER[count]} objects clear in the video")
+        context.reject_scene(f"fewer than {_NUMBER[count]} objects clear in the video", len(best))
         return
     for chosen in arrangements(best, count, rng):
         yield Setup(frames, tuple(Pick(view, index[view.frame_id]) for view in chosen))
 
 
 def unmarked_videos(context: TaskContext, rng: Random, count: int) -> Iterator[Setup]:
-    """As `videos`, for questions without marks: each object is the only one of its label in the scene."""
+    """As `videos`, for questions without marks: the label of each object means one thing only in the scene."""
     for setup in videos(context, rng, count):
-        if all(context.scene.label_counts[context.label(pick.object_id)] == 1 for pick in setup.picks):
+        problems = (context.views.naming_problem(context.label(pick.object_id)) for pick in setup.picks)
+        problem = next(filter(None, problems), None)
+        if problem is None:
             yield setup
         else:
             context.looking_at = setup
-            context.reject("label is not unique")
+            context.reject(problem)
             context.looking_at = None
 
 

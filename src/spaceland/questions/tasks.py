@@ -14,14 +14,18 @@ from spaceland.questions.camera_pose import CAMERA_POSE, propose_camera_pose
 from spaceland.questions.camera_relative import RELATIVE_POSE, propose_relative_pose
 from spaceland.questions.correspondence import CORRESPONDENCE, propose_correspondence
 from spaceland.questions.counting import COUNT, propose_count
+from spaceland.questions.detection import (
+    DETECTION,
+    DETECTION_WINDOW,
+    propose_detection,
+    propose_detection_window,
+)
 from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.frames_seen import FRAMES_SEEN, propose_frames_seen
 from spaceland.questions.free_space import FREE_SPACE, propose_free_space
 from spaceland.questions.grounding import (
-    DETECTION,
     GROUNDING_BOX,
     GROUNDING_FRAME,
-    propose_detection,
     propose_grounding_box,
     propose_grounding_frame,
 )
@@ -64,8 +68,8 @@ _SINGLE_VIEW = (
 )
 _MULTI_VIEW = (
     Task("depth_prediction_oc_mv", depth.propose_depth_oc_mv, depth.DEPTH_OC, _FST),
-    Task("depth_prediction_oo_mv", depth.propose_depth_oo_mv, depth.DEPTH_OO, _FST),
-    Task("distance_prediction_oc_mv", distance.propose_distance_oc_mv, distance.DISTANCE_OC, _FST),
+    Task("depth_prediction_oo_mv", depth.propose_depth_oo_mv, depth.DEPTH_OO_MV, _FST),
+    Task("distance_prediction_oc_mv", distance.propose_distance_oc_mv, distance.DISTANCE_OC_MV, _FST),
     Task("distance_prediction_oo_mv", distance.propose_distance_oo_mv, distance.DISTANCE_OO, _FST),
     Task("distance_infer_center_oc_mv", nearest.propose_nearest_oc_mv, nearest_words.NEAREST_OC_MV, _FST),
     Task("distance_infer_center_oo_mv", nearest.propose_nearest_oo_mv, nearest_words.NEAREST_OO, _FST),
@@ -125,6 +129,7 @@ _BEYOND = (
     Task("grounding_frame", propose_grounding_frame, GROUNDING_FRAME, ("fill",)),
     Task("grounding_box", propose_grounding_box, GROUNDING_BOX, ("fill",)),
     Task("detection", propose_detection, DETECTION, ("fill",)),
+    Task("detection_window", propose_detection_window, DETECTION_WINDOW, ("fill",)),
 )
 """Tasks that SPAR does not have."""
 _VSI = (

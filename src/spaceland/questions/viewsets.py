@@ -15,8 +15,11 @@ import numpy as np
 
 from spaceland.questions.facts import TaskContext, shuffled
 from spaceland.scenes.scene import Frame
+from spaceland.visibility import close_up_order
 
 _TRIES_PER_FRAME = 12
+_CLOSE_UPS = 12
+"""Frames that are paired with each other before twice as many are."""
 _MAX_FRAMES = 400
 """Of longer captures this many frames, evenly spread, are combined."""
 
@@ -40,6 +43,7 @@ class Links:
         self.differ = apart & (self.shared <= policy.max_overlap)
         self.linked = self.differ & (self.shared >= policy.min_overlap) & (self.baseline_m <= policy.max_baseline_m)
         np.fill_diagonal(self.linked, False)
+        self.linked_to = [np.flatnonzero(row).tolist() for row in self.linked]
 
     def problem(self, first: int, second: int, context: TaskContext) -> str:
         """Why two frames do not go together."""
@@ -57,7 +61,7 @@ def view_pairs(context: TaskContext, rng: Random) -> Iterator[tuple[Frame, Frame
     """Ordered pairs of frames in random order; every frame is first in a few of them before any is first in more."""
     links = context.views.links(context)
     if len(links.frames) < 2:
-        context.reject("fewer than two views")
+        context.reject_scene("fewer than two views", len(links.frames))
     for first, second in _tries(links, rng):
         if links.linked[first, second]:
             yield links.frames[first], links.frames[second]
@@ -65,11 +69,33 @@ def view_pairs(context: TaskContext, rng: Random) -> Iterator[tuple[Frame, Frame
             context.reject(links.problem(first, second, context), (links.frames[first].id, links.frames[second].id))
 
 
+def close_up_pairs(context: TaskContext, rng: Random) -> Iterator[tuple[Frame, Frame]]:
+    """As `view_pairs`, for tasks that look at pixels: pairs among the first few frames of the common order come first.
+
+    So the maps of few frames, which all such tasks share, are enough for many questions.
+    """
+    links = context.views.links(context)
+    if len(links.frames) < 2:
+        context.reject_scene("fewer than two views", len(links.frames))
+    row = {frame.id: k for k, frame in enumerate(links.frames)}
+    order = [row[frame.id] for frame in close_up_order(context.scene) if frame.id in row]
+    done, size = 0, _CLOSE_UPS
+    while done < len(order):
+        pairs = [(a, b) for n, a in enumerate(order[:size]) for m, b in enumerate(order[:size]) if max(n, m) >= done]
+        for first, second in shuffled(pairs, rng):
+            if links.linked[first, second]:
+                yield links.frames[first], links.frames[second]
+            elif first != second:
+                frames = links.frames[first], links.frames[second]
+                context.reject(links.problem(first, second, context), (frames[0].id, frames[1].id))
+        done, size = size, 2 * size
+
+
 def view_sets(context: TaskContext, rng: Random) -> Iterator[tuple[tuple[Frame, ...], frozenset[int]]]:
     """Sets of two and of three images in turn, with the places (0, 1, 2) of those that join the other two."""
     links = context.views.links(context)
     if len(links.frames) < 2:
-        context.reject("fewer than two views")
+        context.reject_scene("fewer than two views", len(links.frames))
     seen: set[tuple[int, ...]] = set()
     for number, (first, second) in enumerate(_tries(links, rng)):
         if number % 2 == 0:
@@ -91,7 +117,8 @@ def _tries(links: Links, rng: Random) -> Iterator[tuple[int, int]]:
     count = len(links.frames)
     candidates = {}
     for first in range(count):
-        good = shuffled(np.flatnonzero(links.linked[first]).tolist(), rng)
+        linked = links.linked_to[first]
+        good = rng.sample(linked, min(len(linked), _TRIES_PER_FRAME))
         others = [k for k in rng.sample(range(count), min(count, 3)) if k != first and not links.linked[first, k]]
         candidates[first] = (good + others)[:_TRIES_PER_FRAME]
     for attempt in range(_TRIES_PER_FRAME):

@@ -1,40 +1,30 @@
 """How large an object is (SPAR `spatial_volume_infer`; fill, sentence; single view).
 
 Worked example. The oriented box of a table is 1.20 m by 0.60 m on the floor and 0.75 m high, and no part of the table
-is hidden or beyond the border of the picture:
+is hidden or beyond the border of the image:
 
-    question  The table (red box) is to be measured. How many centimetres are its length, width and height? ...
+    question  The table (red bounding box) is to be measured. How many centimetres are its length, width and height? ...
     answer    120, 60, 75
 
 Height is the extent along the vertical of the room. Length and width are the two sides of the box on the floor, the
 longer one being the length, so nobody has to know what the front of the object is. Written are whole centimetres.
 
 A size cannot be told from a part of the object: all eight corners of its box lie inside the image, and hardly anything
-hides it. A box that leans has no height in this sense, and a thing that is too thin has no size in centimetres.
+hides it. A box that leans has no height in this sense, and a thing that is too thin has no size in centimetres. Nor
+does a box tell the size when a few stray points of the annotation stretch it (see `geometry.stray`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
-from spaceland.geometry.boxes import OrientedBox
+from spaceland.geometry.upright import lean_deg, length_width_height
 from spaceland.questions.answers import SizeAnswer
 from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.language import is_are
 from spaceland.questions.phrasing import Wording
 from spaceland.questions.propose import Solved, proposer
 from spaceland.questions.setups import Setup, single_views
-
-
-def length_width_height(box: OrientedBox) -> tuple[float, float, float, float]:
-    """Longer and shorter horizontal side and height of a box in metres, and by how many degrees it leans."""
-    upright = np.abs(box.rotation[2])
-    vertical = int(np.argmax(upright))
-    tilt_deg = float(np.degrees(np.arccos(min(1.0, float(upright[vertical])))))
-    width, length = sorted(float(side) for axis, side in enumerate(box.size) if axis != vertical)
-    return length, width, float(box.size[vertical]), tilt_deg
 
 
 def solve_size(context: TaskContext, setup: Setup) -> Solved | None:
@@ -44,12 +34,16 @@ def solve_size(context: TaskContext, setup: Setup) -> Solved | None:
         context.reject("not whole in the view", value=max(view.truncated, view.occluded))
         return None
     box = context.thing(view.object_id).box
-    *size, tilt_deg = length_width_height(box)
+    size, tilt_deg = length_width_height(box), lean_deg(box)
     if tilt_deg > policy.max_box_tilt_deg:
         context.reject("its box leans", value=tilt_deg)
         return None
     if min(size) < policy.min_size_m:
         context.reject("too thin to be measured", value=min(size))
+        return None
+    stray = context.views.stray_share(view.object_id)
+    if stray > policy.max_stray_share:
+        context.reject("its box holds stray points", value=stray)
         return None
     rotation, origin = frame.T_world_cam[:3, :3], frame.T_world_cam[:3, 3]
     corners, _ = frame.camera.project((box.corners() - origin) @ rotation)
@@ -63,6 +57,7 @@ def solve_size(context: TaskContext, setup: Setup) -> Solved | None:
         {
             "max_box_tilt_deg": policy.max_box_tilt_deg,
             "min_size_m": policy.min_size_m,
+            "max_stray_share": policy.max_stray_share,
             "height_axis": "vertical",
             "length": "longer horizontal side",
         },
@@ -117,7 +112,7 @@ SIZE = Wording(
         "the length of the {a} is about {length} cm, the width {width} cm and the height {height} cm.",
         "I estimate the {a} at {length} cm in length, {width} cm in width and {height} cm in height.",
         "a length of {length} cm, a width of {width} cm and a height of {height} cm: that is the size of the {a}.",
-        "about {length} cm long, {width} cm wide and {height} cm high: so large {a_is} the {a}.",
+        "about {length} cm long, {width} cm wide and {height} cm high: that is how large the {a} {a_is}.",
         "the {a} would fit into a carton {length} cm long, {width} cm wide and {height} cm high.",
     ),
 )

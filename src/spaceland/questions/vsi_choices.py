@@ -13,7 +13,8 @@ turn 135 + 20 degrees to the left to face it:
             A. right   B. back   C. left                                                                    B
 
 Directions within `min_axis_angle_deg` of a turn with another answer are not asked about, nor things beside which
-somebody would stand too near; the nearest thing beats the next one by `tie_margin_m` and by `tie_ratio`.
+somebody would stand too near; the nearest thing is at least `vsi_min_distance_m` away and beats the next one by
+`tie_margin_m` and by `tie_ratio`.
 """
 
 from __future__ import annotations
@@ -49,6 +50,10 @@ def _solve_nearest(context: TaskContext, setup: Setup) -> Solved | None:
         return None
     distances = [context.views.surface_distance_m(target, object_id) for object_id in others]
     nearest, second = sorted(distances)[:2]
+    if nearest < policy.vsi_min_distance_m:
+        # What touches it, or stands on it, is found without measuring anything.
+        context.reject("too near to each other", value=nearest)
+        return None
     # Rounded, so that the noise of a moved world does not decide exact ties.
     gaps = second - nearest - policy.tie_margin_m, second - nearest * policy.tie_ratio
     if min(round(gap, 6) for gap in gaps) < 0:
@@ -58,7 +63,11 @@ def _solve_nearest(context: TaskContext, setup: Setup) -> Solved | None:
     return Solved(
         ChoiceAnswer(CHOICES[best], labels[best]),
         {"distances_m": [round(distance, 6) for distance in distances]},
-        {"measure": "surface", "tie": [policy.tie_margin_m, policy.tie_ratio]},
+        {
+            "measure": "surface",
+            "tie": [policy.tie_margin_m, policy.tie_ratio],
+            "vsi_min_distance_m": policy.vsi_min_distance_m,
+        },
     )
 
 
@@ -159,20 +168,20 @@ VSI_NEAREST = Wording(
         )
     },
     notes=(
-        "Measure between closest points.",
-        "What counts is the gap between nearest points, not between centres.",
-        "Distances run from surface to surface.",
+        "Measure between the closest points of the smallest boxes around them.",
+        "What counts is the gap between the boxes around them, not that between centres.",
+        "Take the gaps between the smallest boxes around them.",
     ),
     sentences=(),
     options=_nearest_options,
 )
 _DIRECTION_STEMS = (
-    "you stand in the middle of the {green} and are facing the {blue}. Where is the {red} from there?",
+    "you stand in the middle of the {green} and are facing the {blue}. Where {red_is} the {red} from there?",
     "standing at the centre of the {green} and facing the {blue}, in which direction do you find the {red}?",
     "imagine a walk to the middle of the {green}, and a view towards the {blue}. On which side {red_is} the {red}?",
     "if you take the place of the {green} with your eyes on the {blue}, where would the {red} be?",
     "with your place at the centre of the {green} and facing the {blue}: where {red_is} the {red}?",
-    "from the centre of the {green} somebody looks at the {blue}. Where do they have the {red}?",
+    "from the centre of the {green} you look at the {blue}. Where {red_is} the {red}?",
 )
 _TWO_TAILS = (
     "Answer with the letter of the right option.",
@@ -199,15 +208,15 @@ def _direction_wording(notes: tuple[str, ...], num_options: int) -> Wording:
 VSI_DIRECTION_EASY = _direction_wording(
     (
         "Only the side matters, seen from above.",
-        "Tell the side on which it lies.",
+        "Tell the side only.",
         "Think of a plan of the room: which side is it?",
     ),
     2,
 )
 VSI_DIRECTION_MEDIUM = _direction_wording(
     (
-        "What takes a turn of 135 degrees or more to face is at the back.",
-        "Back means that one has to turn by at least 135 degrees to face it.",
+        "What takes you a turn of 135 degrees or more to face is at the back.",
+        "Back means that you have to turn by at least 135 degrees.",
         "Anything that is 135 degrees or more away from straight ahead counts as back.",
     ),
     3,

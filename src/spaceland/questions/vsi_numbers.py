@@ -173,9 +173,9 @@ VSI_DISTANCE = Wording(
         )
     },
     notes=(
-        "Measure between the points of the two that are closest to each other.",
-        "What counts are their closest points, not their centres.",
-        "Take the gap between their surfaces.",
+        "Measure between the closest points of the smallest boxes around them.",
+        "What counts are the closest points of the boxes around them, not the centres.",
+        "Take the gap between the smallest boxes around them.",
     ),
     sentences=(),
 )

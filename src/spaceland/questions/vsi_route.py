@@ -10,15 +10,17 @@ shelf is to the left of somebody who walks from the sofa to the desk:
     answer    B
 
 A step "go forward until" is a straight way over free floor towards the middle of a thing, up to a stop in front of it
-(`vsi_ways`); where nothing else is in between, the thing is reached and no other. All things stand on the floor and are
-the only ones of their label. Every route has two turns, each clearly to the left, to the right or back; either the
-first step goes to the thing that is faced, or it is a turn.
+(`ground`); where nothing else is in between, the thing is reached and no other. All things stand on the floor and are
+the only ones of their label. A route has one to three turns, as those of VSI-Bench mostly have, each clearly to the
+left, to the right or back; either the first step goes to the thing that is faced, or it is a turn. With one turn there
+are three options, with more of them four.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise, product
 from random import Random
 from typing import Literal
@@ -28,18 +30,21 @@ import numpy as np
 from spaceland.questions import vsi_rules
 from spaceland.questions.answers import WordsAnswer
 from spaceland.questions.facts import Fact, TaskContext, shuffled, vector
+from spaceland.questions.ground import IN_THE_WAY_M, Ground
 from spaceland.questions.phrasing import Wording
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.questions.setups import arrangements
-from spaceland.questions.vsi_ways import IN_THE_WAY_M, Ground, Walker
+from spaceland.questions.vsi_ways import Walker
 from spaceland.scenes.floor import FoundFloor, floor_of
 from spaceland.scenes.scene import Frame, SceneObject
 
-ROLES = ("red", "blue", "green", "yellow")
-"""Where the route starts, what is faced, where it passes and where it ends."""
+ROLES = ("red", "blue", "green", "yellow", "purple")
+"""Where the route starts, what is faced, and where each turn leads; the last of them is the end."""
 Form = Literal["straight", "turn"]
 _TURNS = {"left": "Turn Left", "right": "Turn Right", "back": "Turn Back"}
 _FORMS: tuple[Form, ...] = ("straight", "turn")
+_NUM_TURNS = (1, 2, 2, 3)
+"""How many turns routes have, as often as they stand here."""
 _PER_START = 2
 """Routes with the same start and view."""
 
@@ -61,26 +66,22 @@ def propose_vsi_route(context: TaskContext, rng: Random) -> Iterator[Fact]:
             context.reject("nowhere to stand", objects=(start.id, facing.id))
             continue
         others = [thing for thing in things if thing not in (start, facing)]
-        found = 0
-        for form in shuffled(_FORMS, rng):
-            for way in _ways(context, walker, place, start, facing, shuffled(others, rng), form):
-                things_of_way = (start, facing, *way.passed)
+        for form, turns in zip(shuffled(_FORMS, rng), rng.sample(_NUM_TURNS, _PER_START), strict=True):
+            for way in _ways(context, walker, place, start, facing, shuffled(others, rng), form, turns):
+                things_of_way = (start, facing, *way.reached)
                 if context.asked_enough(frozenset(thing.id for thing in things_of_way)):
                     context.reject("same objects asked about before")
                     continue
                 yield _fact(context, frames, floor, things_of_way, way)
-                found += 1
-                break
-            if found == _PER_START:
                 break
 
 
 @dataclass(frozen=True, eq=False)
 class _Way:
-    """A way that is clear: the two things that it passes and ends at, its places, and its turns to the left."""
+    """A way that is clear: the things that its turns lead to, its places, and its turns to the left."""
 
     form: Form
-    passed: tuple[SceneObject, SceneObject]
+    reached: list[SceneObject]
     places: list[np.ndarray]
     turns: list[float]
 
@@ -107,30 +108,34 @@ def _ways(
     facing: SceneObject,
     others: list[SceneObject],
     form: Form,
+    turns: int,
 ) -> Iterator[_Way]:
-    """Ways of a form from a place, over one of the other things to a second one."""
-    heading, places = facing.center[:2] - place, [place]
+    """Ways of a form and of so many turns from a place, over some of the other things."""
+    heading, places, at = facing.center[:2] - place, [place], start
     if form == "straight":
         stop = walker.leg(place, facing)
         if stop is None:
             context.reject("no free way", objects=(facing.id,))
             return
-        places.append(stop)
-    at = facing if form == "straight" else start
-    for passed in others:
-        first = _turn_and_go(context, walker, places[-1], heading, [start, facing, passed], at)
-        if first is None:
-            continue
-        for end in others:
-            if end is passed:
+        places, at = [place, stop], facing
+
+    def onward(way: _Way, heading: np.ndarray, before: SceneObject, at: SceneObject) -> Iterator[_Way]:
+        for thing in others:
+            if thing in way.reached:
                 continue
-            second = _turn_and_go(context, walker, first[1], first[1] - places[-1], [at, passed, end], passed)
-            if second is None:
+            view = [before, at if way.reached else facing, thing]
+            step = _turn_and_go(context, walker, way.places[-1], heading, view, at)
+            if step is None:
                 continue
-            if round(float(np.hypot(*(second[1] - place))), 6) < context.policy.min_route_leg_m:
-                context.reject("ends where it starts", objects=(end.id,))
-                continue
-            yield _Way(form, (passed, end), [*places, first[1], second[1]], [first[0], second[0]])
+            longer = _Way(form, [*way.reached, thing], [*way.places, step[1]], [*way.turns, step[0]])
+            if len(longer.turns) < turns:
+                yield from onward(longer, step[1] - way.places[-1], at, thing)
+            elif round(float(np.hypot(*(step[1] - place))), 6) < context.policy.min_route_leg_m:
+                context.reject("ends where it starts", objects=(thing.id,))
+            else:
+                yield longer
+
+    yield from onward(_Way(form, [], places, []), heading, start, at)
 
 
 def _turn_and_go(
@@ -187,8 +192,8 @@ def _fact(
     return Fact(
         task="vsi_route_planning",
         frames=tuple(frame.id for frame in frames),
-        objects={role: thing.id for role, thing in zip(ROLES, things, strict=True)},
-        labels={role: thing.label for role, thing in zip(ROLES, things, strict=True)},
+        objects={role: thing.id for role, thing in zip(ROLES, things, strict=False)},
+        labels={role: thing.label for role, thing in zip(ROLES, things, strict=False)},
         answer=WordsAnswer(tuple(_TURNS[word] for word in words if word is not None)),
         values={
             "places_m": [vector(place) for place in way.places],
@@ -210,42 +215,79 @@ def _fact(
 
 
 def _fields(fact: Fact) -> dict[str, str]:
-    steps = ["[turn]", _go(fact, "green"), "[turn]", _go(fact, "yellow")]
-    if fact.params["form"] == "straight":
-        steps.insert(0, _go(fact, "blue"))
+    labels = list(fact.labels.values())
+    steps = [f"Go forward until you reach the {labels[1]}."] if fact.params["form"] == "straight" else []
+    for label in labels[2:]:
+        steps += ["[turn]", f"Go forward until you reach the {label}."]
     listed = " ".join(f"{k}. {step}" for k, step in enumerate(steps, 1))
-    names = dict(zip(("start", "facing", "passed", "end"), (fact.labels[role] for role in ROLES), strict=True))
-    return {**names, "steps": listed}
-
-
-def _go(fact: Fact, role: str) -> str:
-    return f"Go forward until you reach the {fact.labels[role]}."
+    return {"start": labels[0], "facing": labels[1], "end": labels[-1], "steps": listed}
 
 
 def _options(fact: Fact, place: int, rng: Random) -> list[str] | None:
-    right = fact.answer.text
-    sequences = [", ".join(words) for words in product(_TURNS.values(), repeat=2)]
-    wrong = rng.sample([words for words in sequences if words != right], 3)
+    assert isinstance(fact.answer, WordsAnswer)
+    turns, right = len(fact.answer.value), fact.answer.text
+    # Of several turns hardly more than one leads back.
+    backs = max(1, fact.answer.value.count(_TURNS["back"]))
+    all_turns = [words for words in product(_TURNS.values(), repeat=turns) if words.count(_TURNS["back"]) <= backs]
+    others = [", ".join(words) for words in all_turns if words != fact.answer.value]
+    num_options = 3 if turns == 1 else 4
+    if place >= num_options:
+        return None
+    wrong = rng.sample(others, num_options - 1)
     return [*wrong[:place], right, *wrong[place:]]
 
 
-VSI_ROUTE = Wording(
+def _notes(asked: Sequence[str], fact: Fact) -> Sequence[str]:
+    """What is asked, and from where on a turn counts as one back."""
+    back_deg = fact.params["route_back"][0]
+    return [f"{text} A turn of {back_deg:g} degrees or more is a turn back." for text in asked]
+
+
+_SEVERAL_TURNS = Wording(
     fields=_fields,
     stems={
         "*": (
             "a robot starts at the {start} and faces the {facing}. It is to reach the {end} by these steps: {steps}",
             "you stand beside the {start}, looking at the {facing}, and want to get to the {end}. The way is: {steps}",
-            "a way leads from the {start}, with the view on the {facing}, to the {end}: {steps}",
+            "a way leads from the {start}, facing the {facing}, to the {end}: {steps}",
             "begin at the {start} and look towards the {facing}. To arrive at the {end}, follow this plan: {steps}",
             "somebody next to the {start} faces the {facing} and asks for the way to the {end}. You say: {steps}",
             "from the {start}, turned to the {facing} at first, a cleaning robot drives to the {end} so: {steps}",
         )
     },
-    notes=(
-        "Which turns belong in the places marked [turn]: left, right or back?",
-        "The turns are left out. Each [turn] is a turn to the left, to the right, or all the way back: which are they?",
-        "Fill in both places marked [turn] with a turn left, right or back.",
+    notes=partial(
+        _notes,
+        (
+            "Which turns belong in the places marked [turn]: left, right or back?",
+            "The turns are left out. Each [turn] is a turn to the left, to the right, or back: which are they?",
+            "Fill in every place marked [turn] with a turn left, right or back.",
+        ),
     ),
     sentences=(),
     options=_options,
+)
+_ONE_TURN = replace(
+    _SEVERAL_TURNS,
+    notes=partial(
+        _notes,
+        (
+            "Which turn belongs in the place marked [turn]: left, right or back?",
+            "The turn is left out. Is it a turn to the left, to the right, or back?",
+            "Fill in the place marked [turn] with a turn left, right or back.",
+        ),
+    ),
+    tails={
+        "select": (
+            "Answer with the letter of the right option.",
+            "Choose one of the options and give its letter.",
+            "Give nothing but the letter of the right option.",
+            "Reply with A, B or C only.",
+            "Pick the option that fits and answer with its letter.",
+            "Give the letter of the one correct option.",
+        )
+    },
+    num_options=3,
+)
+VSI_ROUTE = replace(
+    _SEVERAL_TURNS, of_fact=lambda fact: _ONE_TURN if len(fact.values["turns_left_deg"]) == 1 else _SEVERAL_TURNS
 )

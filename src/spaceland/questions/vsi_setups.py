@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-from spaceland.questions.facts import TaskContext
+from spaceland.questions.facts import TaskContext, names_one_thing
 from spaceland.questions.setups import Pick, Setup, arrangements
 
 
@@ -25,12 +25,13 @@ def unique_things(context: TaskContext, rng: Random, count: int, *, alike: int =
     index = {frame.id: k for k, frame in enumerate(frames)}
     views = []
     for object_id, view in context.views.best_in(tuple(index)).items():
-        if context.scene.label_counts[context.label(object_id)] == 1:
+        label = context.label(object_id)
+        if names_one_thing(context, label):
             views.append(view)
         else:
-            context.reject("label is not unique", (view.frame_id,), (object_id,))
+            context.reject(context.views.naming_problem(label), (view.frame_id,), (object_id,))
     if len(views) < count:
-        context.reject(f"fewer than {count} things with a label of their own", value=len(views))
+        context.reject_scene(f"fewer than {count} things with a label of their own", len(views))
         return
     seen: set[tuple[object, ...]] = set()
     for chosen in arrangements(views, count, rng):

@@ -6,6 +6,7 @@ line between two of them; what is left are legs, each with a length and a headin
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -13,8 +14,12 @@ import numpy as np
 from jaxtyping import Float
 
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.scenes.scene import SceneObject
 
 Path = Float[np.ndarray, "n 2"]
+_END_M = 0.2
+"""A thing is passed when it lies beside a leg, at least this far from the leg's ends."""
+_PASSED_PER_LEG = 2
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,27 @@ def setback_m(path: Path, leg: Leg) -> float:
     along = (path[leg.start : leg.stop + 1] - path[leg.start]) @ (path[leg.stop] - path[leg.start])
     along = along / max(leg.length_m, 1e-9)
     return float((np.maximum.accumulate(along) - along).max())
+
+
+def passed_on(
+    policy: AmbiguityPolicy, start: Float[np.ndarray, "2"], stop: Float[np.ndarray, "2"], things: Sequence[SceneObject]
+) -> list[tuple[SceneObject, float]]:
+    """Things wholly on one side of a leg, and how far their centres are to its right, in the order of passing."""
+    length = float(np.hypot(*(stop - start)))
+    ahead, right = (stop - start) / length, right_of(heading_deg(stop - start))
+    found = []
+    for thing in things:
+        offset = thing.center[:2] - start
+        along, across = float(offset @ ahead), float(offset @ right)
+        sides = (thing.box.corners()[:, :2] - start) @ right * np.sign(across)
+        if (
+            _END_M <= along <= length - _END_M
+            and policy.min_passed_m <= abs(across) <= policy.max_passed_m
+            and sides.min() >= policy.side_margin_m
+        ):
+            found.append((round(abs(across), 6), thing.id, along, across, thing))
+    nearest = sorted(found)[:_PASSED_PER_LEG]
+    return [(thing, across) for _, _, _, across, thing in sorted(nearest, key=lambda one: (round(one[2], 6), one[1]))]
 
 
 def heading_deg(step: Float[np.ndarray, "2"]) -> float:

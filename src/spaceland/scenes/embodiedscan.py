@@ -14,7 +14,8 @@ The folder of the images is that of the .pkl, unless `images=PATH` says otherwis
 Ids have `_` for `/`: `scannet_scene0000_00`. Boxes are in the aligned world: centre, full size, and Euler angles "ZXY"
 in radians, which turn about the box's own axes: `R = Rz(a) @ Rx(b) @ Ry(c)`. `T_world_cam = axis_align_matrix @
 cam2global`. Depth counts 1000 to the metre, 4000 for Matterport3D. `visible_instance_ids` are places in `instances`.
-Pictures stay as they are stored, also those that lie on their side.
+The phone of 3RScan was held upright, so its stored pictures lie on their side. `upright=yes` (default) turns them, with
+poses and intrinsics; see `turns.py`. Its depth is a PGM, whatever suffix the file of annotations gives it.
 
 The annotation has boxes and no points. `points=depth` (the default) gives each object the depth pixels of up to
 `depth_frames` pictures (40) that fall into its box while the annotation calls it visible; a pixel in several boxes
@@ -42,6 +43,7 @@ from spaceland.scenes.images import content_key, count_option, image_size, pick,
 from spaceland.scenes.safe_pickle import load_pickle
 from spaceland.scenes.scene import Frame, Scene, make_scene
 from spaceland.scenes.sources import check_options
+from spaceland.scenes.turns import sky_direction, turned, turns_to_upright
 
 SPLITS = ("train", "val", "test")
 POINTS = ("depth", "box")
@@ -60,6 +62,7 @@ class EmbodiedScanSource:
     depth_frames: int = 40
     stride: int = 1
     max_frames: int | None = None
+    upright: bool = True
     kind: str = "embodiedscan"
 
     def ids(self) -> Sequence[str]:
@@ -82,16 +85,17 @@ def open_source(location: str, options: dict[str, str]) -> EmbodiedScanSource:
     """Samples of info files.
 
     Options: `images=PATH`, `split` (train, val, test; of a folder), `dataset` (the first part of the sample name),
-    `points` (depth, box), `depth_frames=N`, `stride=N`, `max_frames=N`.
+    `points` (depth, box), `depth_frames=N`, `stride=N`, `max_frames=N`, `upright` (yes, no).
 
     Raises:
         SourceError: no info file or no sample there, or unknown options.
         SceneError: a file is damaged, or holds more than data.
     """
-    known = ("images", "split", "dataset", "points", "depth_frames", "stride", "max_frames")
+    known = ("images", "split", "dataset", "points", "depth_frames", "stride", "max_frames", "upright")
     check_options("embodiedscan", options, known)
     splits = (choice_option(options, "split", SPLITS, "embodiedscan"),) if "split" in options else SPLITS
     points = choice_option(options, "points", POINTS, "embodiedscan")
+    upright = choice_option(options, "upright", ("yes", "no"), "embodiedscan") == "yes"
     counts = {name: count_option(options, name, "embodiedscan") for name in ("depth_frames", "stride", "max_frames")}
     path = Path(location)
     files = [path] if path.is_file() else _info_files(path, splits)
@@ -119,9 +123,8 @@ def open_source(location: str, options: dict[str, str]) -> EmbodiedScanSource:
     samples = {k: v for k, v in samples.items() if wanted in (None, str(v["sample_idx"]).split("/")[0])}
     if not samples:
         raise SourceError(f"embodiedscan: no sample of dataset '{wanted}' in '{location}'")
-    return EmbodiedScanSource(
-        samples, names, images, points, counts["depth_frames"] or 40, counts["stride"] or 1, counts["max_frames"]
-    )
+    depth_frames, stride = counts["depth_frames"] or 40, counts["stride"] or 1
+    return EmbodiedScanSource(samples, names, images, points, depth_frames, stride, counts["max_frames"], upright)
 
 
 def read_infos(path: Path) -> tuple[dict[int, str], dict[str, dict[str, Any]]]:
@@ -171,9 +174,10 @@ def read_sample(source: EmbodiedScanSource, scene_id: str) -> Scene:
     if not sample.get("instances"):
         skipped["objects: the file has none for this sample"] += 1
     limit = source.depth_frames if source.points == "depth" else 0
+    turns = turns_to_upright([frame.T_world_cam for frame in frames])
     return make_scene(
         id=scene_id,
-        frames=frames,
+        frames=[turned(frame, turns) for frame in frames] if source.upright else frames,
         objects=instance_objects(instances, frames, visible, limit, skipped),
         surface=None,
         room=None,
@@ -184,6 +188,8 @@ def read_sample(source: EmbodiedScanSource, scene_id: str) -> Scene:
             "stride": source.stride,
             "max_frames": source.max_frames,
             "points": source.points,
+            "sky_direction": sky_direction(turns) if frames else None,
+            "upright": source.upright,
             "axis_alignment": align.tolist(),
             "is_video": dataset not in _NOT_VIDEOS,
         },
@@ -210,6 +216,14 @@ def _camera(values: Any, size: tuple[int, int]) -> PinholeCamera:
     return PinholeCamera.from_opencv(*size, K)
 
 
+def _depth_file(root: Path, entry: dict[str, Any]) -> Path | None:
+    """The depth image of an entry, if it is there."""
+    if not entry.get("depth_path"):
+        return None
+    path = root / str(entry["depth_path"])
+    return next((file for file in (path, path.with_suffix(".pgm")) if file.is_file()), None)
+
+
 def _frames(
     root: Path,
     sample: dict[str, Any],
@@ -223,14 +237,14 @@ def _frames(
     size: tuple[int, int] | None = None
     depth_size: tuple[int, int] | None = None
     for entry in entries:
-        color, depth = root / str(entry["img_path"]), None
+        color = root / str(entry["img_path"])
         if not color.is_file():
             skipped["frame: no image file"] += 1
             continue
         size = size or image_size(color)
         camera = _camera(entry["cam2img"] if "cam2img" in entry else sample["cam2img"], size)
-        if entry.get("depth_path") and (root / str(entry["depth_path"])).is_file():
-            depth = root / str(entry["depth_path"])
+        depth = _depth_file(root, entry)
+        if depth is not None:
             depth_size = depth_size or image_size(depth)
         else:
             skipped["depth: no image for a frame"] += 1

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, UInt8, UInt16
 from PIL import Image
 
 from spaceland.errors import SceneError, SourceError
@@ -70,7 +71,7 @@ def read_depth(path: Path, camera: PinholeCamera, scale: float) -> Float[np.ndar
     Raises:
         SceneError: missing, truncated, of another size than the camera, or not a single channel.
     """
-    raw = read_image(path)
+    raw = _read_pgm_file(path) if path.suffix == ".pgm" else read_image(path)
     _check_fits(raw, camera, path)
     if raw.ndim != 2 or raw.dtype == np.uint8:
         raise SceneError(
@@ -84,6 +85,31 @@ def depth_from_counts(raw: np.ndarray, scale: float) -> Float[np.ndarray, "h w"]
     depth = (raw / scale).astype(np.float32)
     depth[(raw <= 0) | (raw >= SATURATED)] = 0.0
     return depth
+
+
+def read_pgm(data: bytes, where: str) -> UInt16[np.ndarray, "h w"]:
+    """Counts of a binary PGM as they are stored (image libraries stretch them to the full range).
+
+    Raises:
+        SceneError: no 16-bit PGM, or truncated.
+    """
+    header = re.match(rb"P5\s+(?:#[^\n]*\n\s*)*(\d+)\s+(?:#[^\n]*\n\s*)*(\d+)\s+(?:#[^\n]*\n\s*)*(\d+)\s", data[:1024])
+    if header is None or not 255 < int(header[3]) <= 65535:
+        raise SceneError(f"{where} is not a 16-bit binary PGM image; copy it again")
+    width, height = int(header[1]), int(header[2])
+    check_size(width, height, where)
+    expected, found = 2 * width * height, len(data) - header.end()
+    if found < expected:
+        raise SceneError(f"{where} is truncated: expected {expected} bytes of depth, found {found}; copy it again")
+    counts = np.frombuffer(data, ">u2", width * height, header.end())
+    return counts.reshape(height, width).astype(np.uint16)
+
+
+def _read_pgm_file(path: Path) -> UInt16[np.ndarray, "h w"]:
+    try:
+        return read_pgm(path.read_bytes(), str(path))
+    except OSError as error:
+        raise SceneError(f"{path} cannot be read ({error.strerror})") from None
 
 
 def _check_fits(image: np.ndarray, camera: PinholeCamera, path: Path) -> None:

@@ -17,12 +17,12 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from jaxtyping import Float, UInt8, UInt16
+from jaxtyping import Float, UInt8
 from PIL import Image
 
 from spaceland.errors import SceneError
 from spaceland.geometry.camera import PinholeCamera
-from spaceland.scenes.images import check_size, content_key, depth_from_counts, pick
+from spaceland.scenes.images import check_size, content_key, depth_from_counts, pick, read_pgm
 from spaceland.scenes.scene import Frame
 
 _NAME = re.compile(r"frame-(\d+)\.(color\.jpg|depth\.pgm|pose\.txt)")
@@ -224,21 +224,3 @@ def _check_fits(image: np.ndarray, camera: PinholeCamera, path: Path) -> None:
             f"{path} is {image.shape[1]}x{image.shape[0]}, but its camera is {camera.width}x{camera.height}; "
             "all images of one kind must have one size"
         )
-
-
-def read_pgm(data: bytes, where: str) -> UInt16[np.ndarray, "h w"]:
-    """Counts of a binary PGM as they are stored (image libraries stretch them to the full range).
-
-    Raises:
-        SceneError: no 16-bit PGM, or truncated.
-    """
-    header = re.match(rb"P5\s+(?:#[^\n]*\n\s*)*(\d+)\s+(?:#[^\n]*\n\s*)*(\d+)\s+(?:#[^\n]*\n\s*)*(\d+)\s", data[:1024])
-    if header is None or not 255 < int(header[3]) <= 65535:
-        raise SceneError(f"{where} is not a 16-bit binary PGM image; copy it again")
-    width, height = int(header[1]), int(header[2])
-    check_size(width, height, where)
-    expected, found = 2 * width * height, len(data) - header.end()
-    if found < expected:
-        raise SceneError(f"{where} is truncated: expected {expected} bytes of depth, found {found}; copy it again")
-    counts = np.frombuffer(data, ">u2", width * height, header.end())
-    return counts.reshape(height, width).astype(np.uint16)

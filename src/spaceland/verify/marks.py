@@ -14,8 +14,8 @@ from spaceland.verify.evidence import Evidence
 from spaceland.verify.rows import Row, Wrong, reals, shown, whole
 from spaceland.verify.rules import COUNTS
 from spaceland.verify.tasks.correspondence import check_spots
+from spaceland.verify.tasks.detection import check_detected
 from spaceland.verify.tasks.free_space import check_places
-from spaceland.verify.tasks.grounding import check_detected
 from spaceland.verify.tasks.nearest import check_rivals, found_place
 
 NO_DEPTH = "no depth to test whether a marked place is hidden"
@@ -42,9 +42,9 @@ def check_marks(row: Row, scene: Scene, evidence: Evidence, skipped: Counter[str
         image, box = found_place(row)
         _check_box(frames[image], row.objects["found"], box, scene, evidence, skipped, "answer box")
         check_rivals(row, scene, frames, evidence)
-    if row.task in (*COUNTS, "grounding_frame", "grounding_box", "detection"):
+    if row.task in COUNTS or row.rules.kind in ("grounding", "box3d", "boxes3d"):
         _check_seen_at(row, scene, evidence, skipped)
-    if row.task == "detection":
+    if row.rules.kind == "boxes3d":
         check_detected(row, scene, evidence)
     if row.task == "free_space_point" and not check_places(row, scene, frames, evidence):
         skipped[NO_DEPTH] += 1
@@ -72,7 +72,8 @@ def check_mark_roles(row: Row) -> None:
 
 def _check_names(row: Row) -> None:
     """Every mark (without marks every label) is named in the question, and no other colour is."""
-    colors = [mark.color for mark in row.marks] or ([] if row.rules.unnamed else list(row.rules.roles))
+    unmarked = [] if row.rules.unnamed else [role for role in row.rules.roles if role in row.objects]
+    colors = [mark.color for mark in row.marks] or unmarked
     named = text.colors_hidden(text.hide_mentions(text.stem_of(row), row))
     if sorted(named) != sorted(colors):
         raise Wrong(f"the question names {shown(named)} with their labels, the marks are {shown(colors)}")

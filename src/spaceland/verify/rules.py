@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Views = Literal["single", "pair", "multi", "video"]
+Views = Literal["single", "pair", "multi", "window", "video"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Rules:
     unnamed: bool = False
     """The question does not name its objects: they are what is asked for."""
     open_roles: bool = False
-    """Any number of objects, each with its label, as "object 0", "object 1", ..."""
+    """Any number of objects, each with its label, as "object 0", "object 1", ..., or the first of some roles."""
 
 
 COUNTS = ("obj_count", "vsi_object_counting")
@@ -32,6 +32,7 @@ _F, _S, _FS = ("fill",), ("select",), ("fill", "select")
 _SJT = ("select", "judge", "sentence")
 _ONE, _TWO, _THREE = ("red",), ("red", "blue"), ("red", "blue", "green")
 _FIVE, _FOUND = (*_THREE, "yellow", "purple"), ("found", "runner_up")
+_ROUTE = ("red", "blue", "green", "yellow", "purple")
 _MOVED, _MOVED_OO = ("green", "blue", "red"), ("green", "blue", "red", "yellow")
 
 RULES: dict[str, Rules] = {
@@ -77,6 +78,7 @@ RULES: dict[str, Rules] = {
     "grounding_frame": Rules(_ONE, None, "video", "grounding", _F),
     "grounding_box": Rules(_ONE, None, "video", "box3d", _F),
     "detection": Rules((), None, "single", "boxes3d", _F, open_roles=True),
+    "detection_window": Rules((), None, "window", "boxes3d", _F, open_roles=True),
     "vsi_object_counting": Rules((), None, "video", "count", _F),
     "vsi_object_size_estimation": Rules(_ONE, None, "video", "number", _F, "cm"),
     "vsi_room_size_estimation": Rules((), None, "video", "number", _F, "m2"),
@@ -86,5 +88,5 @@ RULES: dict[str, Rules] = {
     "vsi_object_rel_direction_medium": Rules(_MOVED, None, "video", "words", _S, num_options=3),
     "vsi_object_rel_direction_hard": Rules(_MOVED, None, "video", "words", _S),
     "vsi_obj_appearance_order": Rules(("red", "blue", "green", "yellow"), None, "video", "order", _S),
-    "vsi_route_planning": Rules(("red", "blue", "green", "yellow"), None, "video", "words", _S),
+    "vsi_route_planning": Rules(_ROUTE, None, "video", "words", _S, open_roles=True),
 }

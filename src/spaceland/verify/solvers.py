@@ -131,7 +131,13 @@ def imagined_pair_numbers(stand: Vector, face: Vector, asked: Vector, other: Vec
     facing = math.hypot(*ahead)
     if facing < EPSILON:
         raise Wrong("the faced object is where the observer stands, so there is no direction")
+    bearings = []
+    for thing in (asked, other):
+        x, y = (float(v) for v in (thing - stand)[:2])
+        bearings.append(math.atan2(ahead[1] * x - ahead[0] * y, ahead[0] * x + ahead[1] * y))
     return {
+        "bearing_gap_deg": wrap_deg(math.degrees(bearings[0] - bearings[1])),
+        "reach_m": min(math.hypot(*(thing - stand)[:2]) for thing in (asked, other)),
         "right_m": float(ahead[1] * between[0] - ahead[0] * between[1]) / facing,
         "above_m": float(asked[2] - other[2]),
         "closer_m": math.dist(stand, other) - math.dist(stand, asked),
@@ -140,31 +146,52 @@ def imagined_pair_numbers(stand: Vector, face: Vector, asked: Vector, other: Vec
 
 
 def imagined_pair_words(
-    numbers: dict[str, float], plane: Sequence[float], height: Sequence[float], reach: Sequence[float]
+    numbers: dict[str, float],
+    plane: Sequence[float],
+    height: Sequence[float],
+    reach: Sequence[float],
+    bearing_gap_deg: float,
 ) -> tuple[str, str, str]:
-    """Slots left/right, above/below, closer/farther after the move."""
+    """Slots left/right, above/below, closer/farther after the move.
+
+    The directions in which the two lie must differ by `bearing_gap_deg`, the short way round, if and only if one of
+    them is to the right of the other.
+    """
     threshold, margin = plane[0], plane[1] * (1 + numbers["lever"])
     if margin >= threshold and abs(numbers["right_m"]) < threshold + margin - EPSILON:
         raise Wrong(f"right_m is {numbers['right_m']:.3f} m, within the widened margin {margin:.3f} m")
     sideways = clear_sign(numbers["right_m"], threshold, margin, "left/right after the move")
     upwards = clear_sign(numbers["above_m"], height[0], height[1], "above/below after the move")
     nearer = clear_sign(numbers["closer_m"], reach[0], reach[1], "closer/farther after the move")
+    gap = numbers["bearing_gap_deg"]
+    if (sideways * gap < bearing_gap_deg - EPSILON) if sideways else (abs(gap) > bearing_gap_deg + EPSILON):
+        raise Wrong("left/right in the room contradicts the directions in which the two lie after the move")
     return pick(sideways, "left", "right"), pick(upwards, "below", "above"), pick(nearer, "farther", "closer")
 
 
 def words_for_observer(
     frame: Frame, asked: Vector, side: Sequence[float], height: Sequence[float], ahead: Sequence[float]
 ) -> tuple[tuple[str, str, str], dict[str, float]]:
-    """Slots for the observer at the camera (its x axis, height in the room, its z axis), and the three numbers."""
+    """Slots for the observer at the camera (its x axis, height in the room, its z axis), and the numbers.
+
+    Raises:
+        Wrong: a slot is unclear, or front/behind differs between the camera's z axis and its level heading.
+    """
     local = in_camera(frame, asked)
+    pose = np.asarray(frame.T_world_cam, dtype=np.float64)
+    heading = math.atan2(pose[0, 2], pose[1, 2])
+    offset = asked - pose[:3, 3]
     numbers = {
         "right_m": float(local[0]),
         "above_m": float(asked[2] - frame.T_world_cam[2, 3]),
         "ahead_m": float(local[2]),
+        "level_ahead_m": float(offset[0] * math.sin(heading) + offset[1] * math.cos(heading)),
     }
     sideways = clear_sign(numbers["right_m"], side[0], side[1], "left/right of the observer")
     upwards = clear_sign(numbers["above_m"], height[0], height[1], "above/below the observer")
     onward = clear_sign(numbers["ahead_m"], ahead[0], ahead[1], "front/behind the observer")
+    if clear_sign(numbers["level_ahead_m"], ahead[0], ahead[1], "front/behind on the level") != onward:
+        raise Wrong("front/behind of the tilted camera contradicts front/behind on the level")
     words = pick(sideways, "left", "right"), pick(upwards, "below", "above"), pick(onward, "behind", "front")
     return words, numbers
 

@@ -1,9 +1,9 @@
 """Reading questions and sentences.
 
 Labels are free text and may hold any word ("left door", "chair (red box)", "[1, 2, 3, 4]"). So the first step hides
-every mention "the <label> (<colour> point|box)" behind one private character for each colour, longest mention first;
-only what is left is searched for numbers, directions and colours. A colour that is still named after that has no mark,
-or stands beside another object's label, and the row is wrong.
+every mention "the <label> (<colour> point|bounding box)" behind one private character for each colour, longest mention
+first; only what is left is searched for numbers, directions and colours. A colour that is still named after that has no
+mark, or stands beside another object's label, and the row is wrong.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from spaceland.verify.rules import COUNTS
 
 # Private characters cannot be part of a label: labels hold printable characters only.
 HIDDEN = {color: chr(0xE000 + k) for k, color in enumerate(COLORS)}
-_COLOR_NAME = re.compile(rf"\b({'|'.join(COLORS)}) (point|box)\b", re.IGNORECASE)
+_COLOR_NAME = re.compile(rf"\b({'|'.join(COLORS)}) (point|bounding box|box)\b", re.IGNORECASE)
 _NUMBER = re.compile(r"(?<![\w.,])\d+(?:\.\d+)?(?!\w)")
 _BOX = re.compile(r"\[(\d{1,4}), (\d{1,4}), (\d{1,4}), (\d{1,4})\]")
 _DIRECTION = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?) (m|degrees) (?:to the )?(right|left|up|down|forward|backward)\b")
@@ -32,7 +32,7 @@ _MOTION_KEYS = (
 
 def shape_name(shape: str) -> str:
     """How texts call a mark's shape."""
-    return "point" if shape == "point" else "box"
+    return "point" if shape == "point" else "bounding box"
 
 
 def hide_mentions(text: str, row: Row) -> str:
@@ -47,13 +47,16 @@ def hide_mentions(text: str, row: Row) -> str:
         place = _place(mark.image_index, len(row.frames)) if row.rules.views in ("multi", "video") else ""
         mentions[f"{label} ({mark.color} {shape_name(mark.shape)}{place})"] = mark.color
     if not row.marks and not row.rules.unnamed:
-        mentions = {row.labels.get(role, ""): role for role in row.rules.roles}
+        mentions = {row.labels.get(role, ""): role for role in row.rules.roles if role in row.objects}
     for mention in sorted(mentions, key=len, reverse=True):
         pattern = rf"\b(?:the|this|that) {re.escape(mention)}"
         text = re.sub(pattern, HIDDEN[mentions[mention]], text, flags=re.IGNORECASE)
     if row.task == "position_matching":
         text = _hide_bare_label(text, row)
-    elif row.task == "detection":
+    elif row.task == "nav_video":
+        for label in sorted(set(row.labels.values()), key=lambda label: (-len(label), label)):
+            text = re.sub(rf"\bthe {re.escape(label)}(?!\w)", "the thing", text, flags=re.IGNORECASE)
+    elif row.rules.kind == "boxes3d":
         text = text.replace(quoted_labels(row), "these things")
     elif row.task in COUNTS:
         text = re.sub(_counted_noun(row.labels.get("counted", "")), "the things", text, flags=re.IGNORECASE)
@@ -76,9 +79,9 @@ def _place(index: int, num_images: int) -> str:
 
 
 def _hide_bare_label(text: str, row: Row) -> str:
-    """Position matching also says "the lamp that has a red box" and "the same lamp"."""
+    """Position matching also says "the lamp marked by the red bounding box" and "the same lamp"."""
     label, hidden = re.escape(row.labels.get("red", "")), HIDDEN["red"]
-    text = re.sub(rf"\bthe {label} (that has a|marked by the) red box\b", hidden, text, flags=re.IGNORECASE)
+    text = re.sub(rf"\bthe {label} marked by the red bounding box\b", hidden, text, flags=re.IGNORECASE)
     return re.sub(rf"\b(the|the same) {label}(?!\w)", r"\1 thing", text, flags=re.IGNORECASE)
 
 
@@ -88,7 +91,9 @@ def split_options(row: Row) -> tuple[str, tuple[str, ...]]:
     Raises:
         Wrong: not four (for some tasks two) distinct options, or other ones in the text.
     """
-    options, count = row.options or (), row.rules.num_options
+    # A route with a single turn has but three possible answers.
+    one_turn = row.task == "vsi_route_planning" and len(row.objects) == 3
+    options, count = row.options or (), 3 if one_turn else row.rules.num_options
     letters = LETTERS[:count]
     if len(options) != count or len({option.strip().lower() for option in options}) != count:
         raise Wrong(f"options {shown(list(options))} are not {count} different ones")
@@ -210,7 +215,7 @@ def asks_red_against(text: str, color: str) -> bool:
     """
     before = (
         "relative to", "that of", "in relation to", "starting from", "with respect to", "compared with",
-        "as against", "placed against",
+        "placed against",
     )  # fmt: skip
     found = re.findall(rf"\b(?:{'|'.join(before)}) {_any_hidden()}", text, re.IGNORECASE)
     return len(found) == 1 and found[0].endswith(HIDDEN[color]) and HIDDEN["red"] in text
@@ -248,7 +253,7 @@ def read_claim(text: str) -> str:
 def read_imagined_roles(text: str) -> tuple[str | None, str | None]:
     """Colours of the object stood at and of the object faced (None: cannot be told)."""
     stand = r"(?:centre of|middle of|take the place of|walking to|goes to)"
-    face = r"(?:faces|facing|turned to|turning to|point to|eyes on|looks at|looking towards|view towards)"
+    face = r"(?:faces|facing|turned to|turning to|point to|eyes on|looks? at|looking towards|view towards)"
     roles = []
     for words in (stand, face):
         found = re.findall(rf"\b{words} ({_any_hidden()})", text, re.IGNORECASE)

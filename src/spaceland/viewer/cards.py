@@ -21,7 +21,7 @@ from spaceland.viewer.html import Html, join, number, tag
 from spaceland.viewer.pictures import SHEET_COLUMNS, Picture, contact_sheet, row_marks, thumbnail
 from spaceland.viewer.topview import numbers, read_cameras, top_view
 
-_MARK_WORD = re.compile(rf"\(({'|'.join(COLORS)}) (point|box)\)")
+_MARK_WORD = re.compile(rf"\(({'|'.join(COLORS)}) (point|bounding box)\)")
 _MAX_SINGLE = 3
 _UNITS = {"m2": "m\N{SUPERSCRIPT TWO}", "m": "m", "cm": "cm"}
 
@@ -201,7 +201,7 @@ def mark_words(text: str) -> Html:
     start = 0
     for found in _MARK_WORD.finditer(text):
         color, shape = found.groups()
-        word = tag("span", f"{color} {shape}", class_=f"mark {shape} k-{color}")
+        word = tag("span", f"{color} {shape}", class_=f"mark {shape.split()[-1]} k-{color}")
         parts += [text[start : found.start()], tag("span", "(", word, ")", class_="keep")]
         start = found.end()
     return join(parts, text[start:])

@@ -2,7 +2,7 @@
 
 An example shows what the candidate would have been about: its pictures with a coloured point on every object, where the
 dataset holds them, else a plan of the room; the objects' labels, the frames, and the number that broke the rule where
-there is one.
+there is one. Reasons that are about no candidate, such as too few frames for a video, say so: "<scene> as a whole".
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def _texts(value: Any) -> list[str]:
 
 def _example(example: Mapping[str, Any], scenes: Any, folder: Path) -> Html:
     if not example:
-        return Html("")
+        return tag("div", "none was kept", class_="soft small")
     scene = str(example.get("scene", ""))
     frames = _texts(example.get("frames"))[:_MAX_PICTURES]
     objects = example.get("objects")
@@ -83,7 +83,7 @@ def _example(example: Mapping[str, Any], scenes: Any, folder: Path) -> Html:
         shown = [plan] if plan else []
     names = [_name(k, thing) for k, thing in enumerate(objects)]
     value = numbers([example.get("value")], 1)
-    words = [scene]
+    words = [scene] if objects or frames else [f"{scene} as a whole"]
     if frames:
         count = example.get("num_frames")
         more = f" of {count} frames" if isinstance(count, int) and count > len(frames) else ""

@@ -19,7 +19,8 @@ from spaceland.scenes.scene import NO_OBJECT, Scene
 from spaceland.visibility.samples import densify, split_surface
 
 _MAX_CELLS = 12_000_000
-_MARGIN_M = 0.3
+_MARGIN_M = 0.21
+"""Depth pixels farther out than this show nothing that the scene knows of."""
 _FAR_MM = (1 << 15) - 1
 _UNKNOWN_OWNER = 0.01  # weight of a surface that also contains the objects, but does not say where
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -26,29 +26,12 @@ from spaceland.errors import SceneError
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.raycast import RayCaster
 from spaceland.scenes.scene import NO_OBJECT, Frame, Scene, Surface
+from spaceland.visibility.frame_maps import FrameMaps, as_stored
 from spaceland.visibility.labels import LabelGrid
 from spaceland.visibility.photometric import contradicted_pixels
 from spaceland.visibility.samples import point_radii
 from spaceland.visibility.splat import splat
 from spaceland.visibility.types import VisibilityConfig
-
-
-@dataclass(frozen=True, eq=False)
-class FrameMaps:
-    """`depth` float32 [h, w] metres (0: unknown) and `object_ids` int32 [h, w] (`NO_OBJECT`: none), of `camera`.
-
-    `edge_pixels` [e] are flat indices of pixels beside a pixel with another id, and `edge_ids` [e, 4] what their four
-    quarters show; both are empty where the maps are as large as the picture. `contradicted` [h, w] marks pixels whose
-    colour in the picture is not that of the surface; None where depth or ids prove what is seen, or nothing has
-    colours.
-    """
-
-    camera: PinholeCamera
-    depth: Float[np.ndarray, "h w"]
-    object_ids: Int[np.ndarray, "h w"]
-    edge_pixels: Int[np.ndarray, "e"] = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
-    edge_ids: Int[np.ndarray, "e 4"] = field(default_factory=lambda: np.zeros((0, 4), dtype=np.int32))
-    contradicted: Bool[np.ndarray, "h w"] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +78,8 @@ def _nearest(at_px: np.ndarray, cx: float, fx: float, image_cx: float, image_fx:
     return np.floor((at_px - cx) / fx * image_fx + image_cx + 1e-6).astype(np.int64)
 
 
+_RECENT = 12
+"""Maps of so many frames are kept, whichever they are."""
 # What quarters of pixels show: (rows, columns) in a map of double size -> ids.
 _Look = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -105,6 +90,8 @@ class MapMaker:
     def __init__(self, scene: Scene, config: VisibilityConfig) -> None:
         self._scene, self._config = scene, config
         self._resamplings: dict[tuple[PinholeCamera, PinholeCamera], Resampling] = {}
+        self._kept: dict[str, FrameMaps] = {}
+        self._recent: OrderedDict[str, FrameMaps] = OrderedDict()
 
     @property
     def scene(self) -> Scene:
@@ -166,6 +153,23 @@ class MapMaker:
         rows, columns = np.divmod(2 * pixels[:, None], 2 * camera.width)
         rows, columns = 2 * rows + np.array([0, 0, 1, 1]), columns + np.array([0, 1, 0, 1])
         return FrameMaps(camera, depth, ids, pixels, look(rows, columns), contradicted)
+
+    def close_up(self, frame: Frame) -> FrameMaps:
+        """Maps of one frame as tasks look at them (see `close_ups`); those of the last frames are kept.
+
+        Raises:
+            SceneError: as for `maps`.
+        """
+        known = self._kept.get(frame.id) or self._recent.get(frame.id)
+        if known is None:
+            known = self._recent[frame.id] = as_stored(self.maps(frame))
+            if len(self._recent) > _RECENT:
+                self._recent.popitem(last=False)
+        return known
+
+    def keep(self, frame_id: str, maps: FrameMaps) -> None:
+        """Have the maps of a frame at hand whenever `close_up` is asked for them."""
+        self._kept[frame_id] = as_stored(maps)
 
     def _resampling(self, image: PinholeCamera, target: PinholeCamera) -> Resampling:
         key = image, target

@@ -23,7 +23,7 @@ from spaceland.visibility.types import ObjectView, VisibilityConfig
 
 _NEAR_M = 0.05
 _REACH = 3.0  # points farther than this many image widths from the image are drawn at that distance
-_MIN_CELL_PX = 1.5
+_MIN_CELL_PX = 2.0
 _MAX_CELLS_ACROSS = 160
 
 

@@ -1,7 +1,8 @@
 """The visible part of each object in an id map: its box and its anchor, a pixel deep inside it.
 
-The anchor is the pixel farthest from the edge of the visible part, so it lies on the object even where the middle of
-the object is a hole or hidden: for a ring it is in the band, for a chair behind a table on the part that looks out.
+The anchor is the middle of the largest upright square that fits into the visible part, so it lies on the object even
+where the middle of the object is a hole or hidden: for a ring it is in the band, for a chair behind a table on the part
+that looks out. Its clearance is the straight distance to the nearest edge pixel.
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 
 from spaceland.scenes.scene import NO_OBJECT
 
-_WITHOUT_DEPTH = np.int32(1 << 29)  # more than any squared distance in pixels
+_WITHOUT_DEPTH = np.int32(1 << 29)  # more than any distance in pixels
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,10 @@ def visible_parts(
     wanted = wanted[wanted > 0]
     if len(wanted) == 0:
         return {}
-    squared = _squared_depth_inside(labels)
+    inner = _inner(labels)
+    steps = ndimage.distance_transform_cdt(inner, metric="chessboard")
     # Pixels without depth come after all that have one.
-    score = np.where(depth > 0, squared, squared - _WITHOUT_DEPTH)
+    score = np.where(depth > 0, steps, steps - _WITHOUT_DEPTH)
     boxes = ndimage.find_objects(labels)
     parts: dict[int, VisiblePart] = {}
     for label in wanted.tolist():
@@ -66,26 +68,28 @@ def visible_parts(
         y, x = y[nearest].tolist(), x[nearest].tolist()
         together = max(y) - min(y) <= 1 and max(x) - min(x) <= 1
         row, column = (sum(y) / len(y), sum(x) / len(x)) if together else (y[0], x[0])
-        parts[label] = VisiblePart(
-            (rows.start, columns.start, rows.stop, columns.stop),
-            (rows.start + row, columns.start + column),
-            float(np.sqrt(best if best >= 0 else best + _WITHOUT_DEPTH)) + 0.5,
-        )
+        anchor = rows.start + row, columns.start + column
+        clearance = _clearance(inner, anchor, best if best >= 0 else best + int(_WITHOUT_DEPTH))
+        parts[label] = VisiblePart((rows.start, columns.start, rows.stop, columns.stop), anchor, clearance)
     return parts
 
 
-def _squared_depth_inside(labels: Int[np.ndarray, "h w"]) -> Int[np.ndarray, "h w"]:
-    """Squared distance of each pixel to the nearest edge pixel (0 on edge pixels and where no object is).
-
-    An edge pixel has a neighbour (of four) that shows something else; the image border ends every object.
-    """
+def _inner(labels: Int[np.ndarray, "h w"]) -> Bool[np.ndarray, "h w"]:
+    """Pixels of objects whose neighbours (of four) show the same object; the image border ends every object."""
     inner = np.zeros(labels.shape, dtype=bool)
     middle = labels[1:-1, 1:-1]
     inside = middle > 0
     for neighbour in (labels[:-2, 1:-1], labels[2:, 1:-1], labels[1:-1, :-2], labels[1:-1, 2:]):
         inside &= middle == neighbour
     inner[1:-1, 1:-1] = inside
-    row, column = ndimage.distance_transform_edt(inner, return_distances=False, return_indices=True)
-    row -= np.arange(labels.shape[0], dtype=np.int32)[:, None]
-    column -= np.arange(labels.shape[1], dtype=np.int32)[None]
-    return row * row + column * column
+    return inner
+
+
+def _clearance(inner: Bool[np.ndarray, "h w"], anchor: tuple[float, float], steps: int) -> float:
+    """Distance in pixels from an anchor to the border of its part, when the nearest edge pixel is `steps` king's moves
+    from a pixel of it."""
+    row, column = anchor
+    reach = int(np.ceil(1.5 * steps)) + 1  # no nearest edge pixel is farther than the diagonal of the square
+    top, left = max(0, int(row) - reach), max(0, int(column) - reach)
+    y, x = np.nonzero(~inner[top : int(row) + reach + 1, left : int(column) + reach + 1])
+    return float(np.sqrt(np.min((y + top - row) ** 2 + (x + left - column) ** 2))) + 0.5

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -18,13 +19,14 @@ from jaxtyping import Bool, Float
 from spaceland.files import write_bytes
 from spaceland.geometry.transforms import invert_rigid, transform_points
 from spaceland.scenes.scene import Frame, Scene
-from spaceland.visibility.maps import FrameMaps, MapMaker, map_maker
+from spaceland.visibility.frame_maps import CLOSE_UPS, FrameMaps, close_up_order, from_arrays, to_arrays
+from spaceland.visibility.maps import MapMaker, map_maker
 from spaceland.visibility.measure import ObjectSamples, measure_frame
 from spaceland.visibility.samples import surface_samples
 from spaceland.visibility.types import ObjectView, SceneVisibility, VisibilityConfig
 
 _CHUNK = 16
-_CACHE_VERSION = 3
+_CACHE_VERSION = 4
 _CHECKSUM_BYTES = 16
 
 
@@ -55,23 +57,35 @@ def scene_visibility(
         return lazy["it"]
 
     scene_key = _scene_digest(scene, config) if cache_dir else ""
+    close_ups = frozenset(frame.id for frame in close_up_order(scene)[:CLOSE_UPS])
     views: list[ObjectView] = []
     seen: list[np.ndarray] = []
     for start in range(0, len(scene.frames), _CHUNK):
         chunk = scene.frames[start : start + _CHUNK]
         path = _chunk_path(cache_dir, scene_key, chunk) if cache_dir else None
-        loaded = _load(path, chunk) if path else None
+        loaded = _load(path, chunk, config) if path else None
         if loaded is None:
             samples, surface = shared()
-            loaded = _compute(chunk, maker, samples, surface, config)
+            loaded = _compute(chunk, maker, samples, surface, config, close_ups)
             if path:
-                _save(path, chunk, *loaded)
-        views.extend(loaded[0])
-        seen.append(loaded[1])
+                _save(path, chunk, loaded)
+        views.extend(loaded.views)
+        seen.append(loaded.seen)
+        for frame_id, maps in loaded.close_ups.items():
+            maker.keep(frame_id, maps)
         if progress:
             progress(min(start + _CHUNK, len(scene.frames)), len(scene.frames))
     bits = np.concatenate(seen) if seen else np.zeros((0, 0), dtype=bool)
     return SceneVisibility(tuple(f.id for f in scene.frames), tuple(views), _overlap(bits))
+
+
+@dataclass(frozen=True, eq=False)
+class _Chunk:
+    """What was measured in some frames: views, which surface points each frame sees, and maps that are kept."""
+
+    views: list[ObjectView]
+    seen: Bool[np.ndarray, "f k"]
+    close_ups: dict[str, FrameMaps]
 
 
 def _compute(
@@ -80,14 +94,16 @@ def _compute(
     samples: ObjectSamples,
     surface: np.ndarray,
     config: VisibilityConfig,
-) -> tuple[list[ObjectView], Bool[np.ndarray, "f k"]]:
-    views: list[ObjectView] = []
-    seen = np.zeros((len(chunk), len(surface)), dtype=bool)
+    close_ups: frozenset[str],
+) -> _Chunk:
+    found = _Chunk([], np.zeros((len(chunk), len(surface)), dtype=bool), {})
     for row, frame in enumerate(chunk):
         maps = maker.maps(frame)
-        views.extend(measure_frame(frame, maps, samples, config))
-        seen[row] = _seen_points(surface, frame, maps, config)
-    return views, seen
+        found.views.extend(measure_frame(frame, maps, samples, config))
+        found.seen[row] = _seen_points(surface, frame, maps, config)
+        if frame.id in close_ups:
+            found.close_ups[frame.id] = maps
+    return found
 
 
 def _seen_points(
@@ -137,16 +153,18 @@ def _chunk_path(cache_dir: Path, scene_key: str, chunk: Sequence[Frame]) -> Path
     return cache_dir / "visibility" / name[:2] / f"{name}.views"
 
 
-def _save(path: Path, chunk: Sequence[Frame], views: list[ObjectView], seen: Bool[np.ndarray, "f k"]) -> None:
+def _save(path: Path, chunk: Sequence[Frame], found: _Chunk) -> None:
     frame_index = {frame.id: row for row, frame in enumerate(chunk)}
+    arrays: dict[str, np.ndarray] = {
+        "frame": np.array([frame_index[view.frame_id] for view in found.views], dtype=np.int32),
+        "views": np.array([view.to_array() for view in found.views]).reshape(-1, 17),
+        "seen": np.packbits(found.seen, axis=1),
+        "num_points": np.array(found.seen.shape[1]),
+    }
+    for frame_id, maps in found.close_ups.items():
+        arrays |= {f"{name}/{frame_index[frame_id]}": array for name, array in to_arrays(maps).items()}
     buffer = io.BytesIO()
-    np.savez(
-        buffer,
-        frame=np.array([frame_index[view.frame_id] for view in views], dtype=np.int32),
-        views=np.array([view.to_array() for view in views]).reshape(-1, 17),
-        seen=np.packbits(seen, axis=1),
-        num_points=np.array(seen.shape[1]),
-    )
+    np.savez(buffer, allow_pickle=False, **arrays)
     data = buffer.getvalue()
     write_bytes(path, _checksum(data) + data)
 
@@ -155,7 +173,7 @@ def _checksum(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=_CHECKSUM_BYTES).digest()
 
 
-def _load(path: Path, chunk: Sequence[Frame]) -> tuple[list[ObjectView], Bool[np.ndarray, "f k"]] | None:
+def _load(path: Path, chunk: Sequence[Frame], config: VisibilityConfig) -> _Chunk | None:
     """A chunk from the cache; None when it is not there or damaged (it is then computed anew)."""
     try:
         stored = path.read_bytes()
@@ -164,7 +182,13 @@ def _load(path: Path, chunk: Sequence[Frame]) -> tuple[list[ObjectView], Bool[np
     checksum, content = stored[:_CHECKSUM_BYTES], stored[_CHECKSUM_BYTES:]
     if checksum != _checksum(content):
         return None
-    with np.load(io.BytesIO(content), allow_pickle=False) as data:
-        seen = np.unpackbits(data["seen"], axis=1, count=int(data["num_points"])).astype(bool)
-        views = [ObjectView.from_array(chunk[f].id, row) for f, row in zip(data["frame"], data["views"], strict=True)]
-        return views, seen
+    with np.load(io.BytesIO(content), allow_pickle=False) as file:
+        data = dict(file)
+    seen = np.unpackbits(data["seen"], axis=1, count=int(data["num_points"])).astype(bool)
+    views = [ObjectView.from_array(chunk[f].id, row) for f, row in zip(data["frame"], data["views"], strict=True)]
+    close_ups = {}
+    for row, frame in enumerate(chunk):
+        arrays = {name.split("/")[0]: array for name, array in data.items() if name.endswith(f"/{row}")}
+        if arrays:
+            close_ups[frame.id] = from_arrays(config.map_camera(frame.camera), arrays)
+    return _Chunk(views, seen, close_ups)

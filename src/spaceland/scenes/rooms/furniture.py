@@ -27,14 +27,13 @@ _LABELS = {
     "bed_babyrockingbed": "baby bed",
     "bookshelf_bookcase": "bookcase",
     "carton_tetrapak": "milk carton",
-    "cup_beerglass": "beer glass",
+    "cup_beerglass": "mug",
     "lamp_lamp2": "ceiling lamp",
     "stool_pianobench": "piano bench",
 }
 # Things that look alike from all sides, or whose front means nothing.
 _NO_FRONT = {
     "ball",
-    "beer glass",
     "bottle",
     "box",
     "ceiling lamp",
@@ -42,6 +41,7 @@ _NO_FRONT = {
     "fire extinguisher",
     "lamp",
     "milk carton",
+    "mug",
     "piano bench",
     "plant",
     "radiator",

@@ -18,10 +18,11 @@ from spaceland.verify.tasks.camera_relative import check_relative_pose
 from spaceland.verify.tasks.common import Policy, check_params
 from spaceland.verify.tasks.correspondence import check_correspondence
 from spaceland.verify.tasks.depth import check_depth_oc, check_depth_oo
+from spaceland.verify.tasks.detection import check_detection, check_detection_window
 from spaceland.verify.tasks.distance import check_distance_oc, check_distance_oo
 from spaceland.verify.tasks.frames_seen import check_frames_seen
 from spaceland.verify.tasks.free_space import check_free_space
-from spaceland.verify.tasks.grounding import check_detection, check_grounding_box, check_grounding_frame
+from spaceland.verify.tasks.grounding import check_grounding_box, check_grounding_frame
 from spaceland.verify.tasks.imagination import check_imagination_oc, check_imagination_oo
 from spaceland.verify.tasks.matching import check_matching
 from spaceland.verify.tasks.navigation import check_navigation
@@ -87,6 +88,7 @@ CHECKS: Mapping[str, Callable[[Row, Scene, Sequence[Frame]], None]] = {
     "grounding_frame": check_grounding_frame,
     "grounding_box": check_grounding_box,
     "detection": check_detection,
+    "detection_window": check_detection_window,
 }
 
 

@@ -19,6 +19,8 @@ _HELD = 40
 _DEPTHS: WeakKeyDictionary[Frame, np.ndarray] = WeakKeyDictionary()
 _APART = 50
 """Wrong options are at least this far from the right place (of 1000, across and down together)."""
+_HEIGHT_M = 0.1
+"""Wrong places are between the lowest and the highest camera of the scene, up to rounding of the place."""
 
 
 def check_camera_pose(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
@@ -47,7 +49,40 @@ def check_camera_pose(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
         rounded("facts.value", number, exact, 1)
     stored_close("facts.value", stored[2], depth)
     stored_close("facts.values.depth_m", row.values.get("depth_m"), depth)
-    _check_written(row, stored, depth)
+    others = _other_places(row, scene, first, border, least, measure)
+    _check_written(row, stored, depth, others)
+
+
+def _other_places(
+    row: Row, scene: Scene, first: Frame, border: float, least: float, measure: str
+) -> list[tuple[int, int, float]]:
+    """The wrong places: each could be a camera as well, going by the first image alone.
+
+    Raises:
+        Wrong: one lies behind what the image shows, near its border, or at no camera's height.
+    """
+    camera, pose = first.camera, np.asarray(first.T_world_cam, dtype=np.float64)
+    heights = [float(np.asarray(frame.T_world_cam)[2, 3]) for frame in scene.frames]
+    stored = row.values.get("other_places")
+    if not isinstance(stored, list):
+        raise Wrong(f"facts.values.other_places is {shown(stored)}, expected places with depths")
+    found = []
+    for one in stored:
+        x, y, depth = reals(one, "a place in facts.values.other_places", 3)
+        u, v = x * camera.width / 1000, y * camera.height / 1000
+        ray = camera.unproject(np.array([[u, v]]), np.ones(1))[0]
+        z = depth if measure == "z" else depth / math.hypot(*ray)
+        half = max(camera.width, camera.height) / 2000 + solvers.EPSILON
+        if min(u, v, camera.width - u, camera.height - v) < border - half or (x, y) != (int(x), int(y)):
+            raise Wrong(f"the wrong place {shown(one)} is too near to the border of the image")
+        if z < least - 1e-3:
+            raise Wrong(f"the wrong place {shown(one)} is nearer than {least:g} m")
+        height = float((pose[:3, :3] @ (ray * z) + pose[:3, 3])[2])
+        if not min(heights) - _HEIGHT_M <= height <= max(heights) + _HEIGHT_M:
+            raise Wrong(f"the wrong place {shown(one)} is {height:.2f} m high, where no camera is")
+        _check_free(row, scene, first, u, v, z)
+        found.append((int(x), int(y), depth))
+    return found
 
 
 def _check_free(row: Row, scene: Scene, frame: Frame, u: float, v: float, z: float) -> None:
@@ -72,9 +107,9 @@ def _check_free(row: Row, scene: Scene, frame: Frame, u: float, v: float, z: flo
     near = near[np.isfinite(near) & (near > 0)]
     # The mesh may have a hole on this very ray, beside which the generator found a surface.
     if len(near) and float(np.median(near)) < z + clearance - 1e-3:
-        raise Wrong(f"a surface {np.median(near):.2f} m deep hides the second camera, or is too near to it")
+        raise Wrong(f"a surface {np.median(near):.2f} m deep hides the camera at {z:.2f} m, or is too near to it")
     if len(near) == 0 and able == "depth":
-        raise Wrong("no depth tells whether the second camera is hidden")
+        raise Wrong("no depth tells whether the camera is hidden")
 
 
 def _depth(frame: Frame) -> np.ndarray:
@@ -87,7 +122,7 @@ def _depth(frame: Frame) -> np.ndarray:
     return _DEPTHS[frame]
 
 
-def _check_written(row: Row, stored: Sequence[float], depth: float) -> None:
+def _check_written(row: Row, stored: Sequence[float], depth: float, others: Sequence[tuple[int, int, float]]) -> None:
     """The place and the depth in the format of the row."""
     digits = decimals(row)
     step = 10.0**-digits
@@ -119,4 +154,9 @@ def _check_written(row: Row, stored: Sequence[float], depth: float) -> None:
             right.append(k)
         elif abs(int(found[1]) - place[0]) + abs(int(found[2]) - place[1]) < _APART:
             raise Wrong(f"option {shown(option)} is too near to the right place {place}")
+        elif not any(
+            (int(found[1]), int(found[2])) == (x, y) and abs(float(found[3]) - deep) <= step / 2 + ROUNDING
+            for x, y, deep in others
+        ):
+            raise Wrong(f"option {shown(option)} is none of facts.values.other_places")
     check_choice(row, options, right, f"{place}, {depth:.6g}")

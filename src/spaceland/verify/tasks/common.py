@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,9 @@ _POLICY_OF_PARAM = {
     "max_box_tilt_deg": "max_box_tilt_deg",
     "min_size_m": "min_size_m",
     "size_tie": ("size_ratio", "size_margin_m"),
+    "size_limit": "max_size_ratio",
+    "volume_limit": "max_volume_ratio",
+    "max_stray_share": "max_stray_share",
     "volume_ratio": "volume_ratio",
     "min_volume_side_m": "min_volume_side_m",
     "min_baseline_m": "min_baseline_m",
@@ -40,6 +44,7 @@ _POLICY_OF_PARAM = {
     "not_beside_deg": "not_beside_deg",
     "free_margin_m": "free_margin_m",
     "max_beside_m": "max_beside_m",
+    "max_beside_lift_m": "max_beside_lift_m",
     "floor_tolerance_m": "floor_tolerance_m",
     "min_point_gap_m": "min_point_gap_m",
     "min_point_gap_share": "min_point_gap_share",
@@ -56,6 +61,12 @@ _POLICY_OF_PARAM = {
     "camera_clearance_m": "camera_clearance_m",
     "max_elevation_deg": "max_elevation_deg",
     "path_straight_m": "path_straight_m",
+    "window_frames": "window_frames",
+    "window_step_s": "window_step_s",
+    "max_window_gap_s": "max_window_gap_s",
+    "window_stride": "window_stride",
+    "way_clear_m": "way_clear_m",
+    "min_way_m": "min_way_m",
     "min_leg_m": "min_leg_m",
     "min_facing_distance_m": "min_facing_distance_m",
     "min_imagined_distance_m": "min_imagined_distance_m",
@@ -107,6 +118,16 @@ def center(scene: Scene, row: Row, role: str) -> np.ndarray:
     return np.asarray(scene.objects_by_id[row.objects[role]].center, dtype=np.float64)
 
 
+def check_names_one_thing(row: Row, scene: Scene) -> None:
+    """Labels of things without a mark are those of one object each, and no other label ends in one of them."""
+    for role, label in row.labels.items():
+        alike = [thing.label for thing in scene.objects if thing.label.endswith(label)]
+        if alike.count(label) != 1:
+            raise Wrong(f"{role} is one of several objects labelled {shown(label)}")
+        if len(alike) != 1:
+            raise Wrong(f"the label {shown(label)} of {role} is the end of another one, {shown(sorted(alike))}")
+
+
 def marked_frame(row: Row, frames: Sequence[Frame], role: str) -> Frame:
     """The frame that points at a role's object."""
     return frames[next(mark.image_index for mark in row.marks if mark.color == role)]
@@ -145,6 +166,44 @@ def check_choice(row: Row, options: Sequence[str], right: Sequence[int], derived
         raise Wrong(f"{len(right)} of the options {shown(list(options))} fit the derived answer {derived}")
     if LETTERS[right[0]] != row.answer:
         raise Wrong(f"answer is {row.answer}, the option that fits the derived {derived} is {LETTERS[right[0]]}")
+
+
+def check_not_stretched(row: Row, scene: Scene, object_id: int) -> None:
+    """No side of the box hangs on a few points: without the outermost 2 % at both ends it is nearly as long."""
+    most = real(row.params.get("max_stray_share"), "facts.params.max_stray_share")
+    if scene.geometry == "generated":
+        return
+    thing = scene.objects_by_id[object_id]
+    half = np.asarray(thing.box.size, dtype=np.float64) / 2
+    for k, places in enumerate(thing.box.to_box_frame(np.asarray(thing.points, dtype=np.float64)).T):
+        places = np.sort(np.clip(places, -half[k], half[k]))
+        # The value between two neighbours at a share of the way from the first to the last.
+        ends = np.interp([0, 0.02, 0.98, 1], np.linspace(0, 1, len(places)), places)
+        side, kept = ends[3] - ends[0], ends[2] - ends[1]
+        if side > 1e-6 and 1 - kept / side > most + 1e-6:
+            raise Wrong(f"few points stretch the box of object {object_id} from {kept:.2f} m to {side:.2f} m")
+
+
+@lru_cache(maxsize=2)
+def _reach_m(scene: Scene) -> float:
+    """Diagonal of the box around all cameras and objects."""
+    places = [np.asarray(frame.T_world_cam, dtype=np.float64)[:3, 3] for frame in scene.frames]
+    places += [np.asarray(thing.center, dtype=np.float64) for thing in scene.objects]
+    return float(np.linalg.norm(np.ptp(places, axis=0)))
+
+
+def check_options_in_room(row: Row, scene: Scene) -> None:
+    """No option of a number in metres is larger than the room."""
+    most = real(row.params.get("max_m"), "facts.params.max_m")
+    reach, value = _reach_m(scene), real(row.value, "facts.value")
+    if not value - STORED <= most <= max(reach, value) + STORED:
+        raise Wrong(f"facts.params.max_m is {most:g}, more than the {reach:.2f} m of the room or less than the answer")
+    step = 10.0 ** -decimals(row)
+    if row.format == "select":
+        _, options = text.split_options(row)
+        large = [option for option in options if text.read_number(option, decimals(row)) > most + step / 2 + ROUNDING]
+        if large:
+            raise Wrong(f"option {shown(large[0])} is larger than the room, {most:g} m")
 
 
 def check_slots(name: str, stored: object, derived: Sequence[str]) -> None:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from spaceland.scenes.scene import Frame, Scene
 from spaceland.verify import solvers, text
 from spaceland.verify.rows import Row, Wrong, real, shown
-from spaceland.verify.tasks.common import center, check_number, decimals, marked_frame, rounded, stored_close
+from spaceland.verify.tasks.common import (
+    center,
+    check_number,
+    check_options_in_room,
+    decimals,
+    marked_frame,
+    rounded,
+    stored_close,
+)
+
+_BETWEEN = re.compile(r"\b(lies? between|apart|behind|in front of)\b", re.IGNORECASE)
 
 
 def check_depth_oc(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
@@ -20,6 +31,7 @@ def check_depth_oc(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     _check_given(row, given)
     if row.format == "sentence" and text.colors_hidden(text.hide_mentions(row.answer, row)) != ["blue"]:
         raise Wrong("the sentence should be about the blue object")
+    check_options_in_room(row, scene)
     check_number(row, asked, "m")
 
 
@@ -30,14 +42,22 @@ def check_depth_oo(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     for name, derived in (("given_depth_m", given), ("base_depth_m", base), ("depth_m", asked)):
         stored_close(f"facts.values.{name}", row.values.get(name), derived)
     _check_given(row, given)
+    said = text.hide_mentions(text.stem_of(row) + (" " + row.answer if row.format == "sentence" else ""), row)
+    if _image(row, "blue") != _image(row, "green") and _BETWEEN.search(said):
+        raise Wrong("depths of two images have nothing between them, and none is behind the other")
     if row.format == "sentence":
         sentence = text.hide_mentions(row.answer, row)
         if sorted(text.colors_hidden(sentence)) != ["blue", "green"]:
             raise Wrong("the sentence should be about the blue and the green object")
-        said = text.words_in(sentence, ("deeper", "shallower", "behind", "before"))
-        if said not in (["deeper"], ["behind"]) if asked > base else said not in (["shallower"], ["before"]):
-            raise Wrong(f"the sentence says {shown(said)}, green is {asked - base:+.3f} m deeper than blue")
+        said = text.words_in(sentence, ("greater", "smaller", "behind", "in front of"))
+        if said not in (["greater"], ["behind"]) if asked > base else said not in (["smaller"], ["in front of"]):
+            raise Wrong(f"the sentence says {shown(said)}, green's depth is {asked - base:+.3f} m more than blue's")
+    check_options_in_room(row, scene)
     check_number(row, abs(asked - base), "m")
+
+
+def _image(row: Row, role: str) -> int:
+    return next(mark.image_index for mark in row.marks if mark.color == role)
 
 
 def _depth_m(row: Row, scene: Scene, frames: Sequence[Frame], role: str) -> float:

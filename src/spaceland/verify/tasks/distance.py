@@ -10,7 +10,7 @@ from spaceland.geometry.box_relations import Boxes, box_distance
 from spaceland.scenes.scene import Frame, Scene
 from spaceland.verify import solvers, text
 from spaceland.verify.rows import Row, Wrong, real, shown
-from spaceland.verify.tasks.common import center, check_number, stored_close
+from spaceland.verify.tasks.common import center, check_number, check_options_in_room, stored_close
 
 
 def check_distance_oo(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
@@ -20,7 +20,7 @@ def check_distance_oo(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     else:
         one, other = (Boxes.stack([scene.objects_by_id[row.objects[role]].box]) for role in ("red", "blue"))
         derived = float(box_distance(one, other)[0])
-    _check(row, derived, ["blue", "red"])
+    _check(row, scene, derived, ["blue", "red"])
 
 
 def check_distance_oc(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
@@ -32,7 +32,7 @@ def check_distance_oc(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     else:
         nearest = np.clip(box.to_box_frame(eye), -box.size / 2, box.size / 2)
         derived = solvers.distance_m(box.to_box_frame(eye), nearest)
-    _check(row, derived, ["red"])
+    _check(row, scene, derived, ["red"])
 
 
 def _measure(row: Row) -> str:
@@ -42,7 +42,7 @@ def _measure(row: Row) -> str:
     return measure
 
 
-def _check(row: Row, derived: float, colors: list[str]) -> None:
+def _check(row: Row, scene: Scene, derived: float, colors: list[str]) -> None:
     least = real(row.params.get("min_distance_m"), "facts.params.min_distance_m")
     if derived < least - solvers.EPSILON:
         raise Wrong(f"they are {derived:.3f} m apart, less than {least:g} m")
@@ -51,4 +51,5 @@ def _check(row: Row, derived: float, colors: list[str]) -> None:
         raise Wrong("the question holds a number")
     if row.format == "sentence" and sorted(text.colors_hidden(text.hide_mentions(row.answer, row))) != colors:
         raise Wrong(f"the sentence should be about {' and '.join(colors)}")
+    check_options_in_room(row, scene)
     check_number(row, derived, "m")

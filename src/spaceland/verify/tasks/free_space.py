@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spaceland.geometry.box9 import over_footprint
+from spaceland.geometry.footprints import over_footprint
 from spaceland.geometry.transforms import transform_points
 from spaceland.scenes.scene import Frame, Scene
 from spaceland.verify import text
@@ -28,6 +28,7 @@ _ON_FLOOR_M = 0.06
 _ROUNDING = 0.1
 """Of 1000: the spot is stored to a tenth of a millimetre."""
 _OFF_FLOOR_M = 0.12
+_CLOSE_M = 1e-5
 
 
 def check_free_space(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
@@ -42,6 +43,7 @@ def check_free_space(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     _, options = text.split_options(row)
     if options[LETTERS.index(row.answer)] != written:
         raise Wrong(f"the chosen option is {options[LETTERS.index(row.answer)]}, facts.value is {written}")
+    _check_standing(row, scene)
     spot = np.array(reals(row.values.get("point_world_m"), "facts.values.point_world_m", 3))
     # The spot lies on the ray through the position, as far as that is rounded.
     local = np.asarray(frames[0].T_world_cam, dtype=float)[:3, :3].T @ (spot - frames[0].T_world_cam[:3, 3])
@@ -58,7 +60,7 @@ def check_places(row: Row, scene: Scene, frames: Sequence[Frame], evidence: Evid
 
     Returns False where a place has no depth that could tell.
     """
-    side, told = _side(row), True
+    side, told, on_floor = _side(row), True, 0
     for letter, option in zip(LETTERS, row.options or (), strict=False):
         xy = read_point(option)
         depths = evidence.depths(frames[0], xy)
@@ -72,7 +74,19 @@ def check_places(row: Row, scene: Scene, frames: Sequence[Frame], evidence: Evid
             raise Wrong(f"{option} shows no free spot on that side of the object")
         if letter != row.answer and not _is_wrong(row, scene, frames[0], places, side):
             raise Wrong(f"{option} shows a free spot on that side as well")
+        on_floor += letter != row.answer and bool((np.abs(_height(scene, places)) < _OFF_FLOOR_M).any())
+    if told and not on_floor:
+        raise Wrong("the right option is the only one that shows floor")
     return told
+
+
+def _check_standing(row: Row, scene: Scene) -> None:
+    """The object has a floor to stand on beside it: one on a table or a wall has none."""
+    most_m = real(row.params.get("max_beside_lift_m"), "facts.params.max_beside_lift_m")
+    corners = np.asarray(scene.objects_by_id[row.objects["red"]].box.corners(), dtype=float)
+    lift_m = float(_height(scene, corners).min())
+    if lift_m > most_m + _CLOSE_M:
+        raise Wrong(f"its lowest corner is {lift_m:.2f} m above the floor, more than {most_m:g} m")
 
 
 def _side(row: Row) -> str:

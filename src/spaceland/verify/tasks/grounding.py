@@ -9,18 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from spaceland.geometry.box9 import box9_in_camera, box_from_box9, corner_gap_m, length_width_height
+from spaceland.geometry.box9 import box9_in_camera, box_from_box9, corner_gap_m
 from spaceland.geometry.transforms import transform_points
+from spaceland.geometry.upright import lean_deg, length_width_height
 from spaceland.scenes.scene import Frame, Scene
-from spaceland.verify import solvers, text
-from spaceland.verify.evidence import Evidence
+from spaceland.verify import solvers
 from spaceland.verify.rows import Row, Wrong, real, reals, shown, whole
 from spaceland.verify.tasks.common import center, rounded, stored_close
 
 _STEP = 0.01
 _CLOSE_ANGLE = 1e-3
-_MISSED_AREA = 1500.0
-"""Of an instance that a detection leaves out, so much may be seen: area of a box on the 0..1000 scale."""
 _PLACE = re.compile(
     r"Frame-(\d{1,4}),\((\d{1,4}),(\d{1,4})\),(\d{1,4}\.\d\d),\((\d{1,4}\.\d\d),(\d{1,4}\.\d\d),(\d{1,4}\.\d\d)\)",
     re.ASCII,
@@ -35,9 +33,9 @@ def check_grounding_frame(row: Row, scene: Scene, frames: Sequence[Frame]) -> No
     thing = scene.objects_by_id[row.objects["red"]]
     _check_unique(scene, thing.label)
     length, width, height = length_width_height(thing.box)
-    lean_deg = float(np.degrees(np.arccos(min(1.0, float(np.abs(thing.box.rotation[2]).max())))))
-    if lean_deg > real(row.params.get("max_box_tilt_deg"), "facts.params.max_box_tilt_deg") + 1e-3:
-        raise Wrong(f"the box leans by {lean_deg:.1f} degrees and has no height")
+    leans_deg = lean_deg(thing.box)
+    if leans_deg > real(row.params.get("max_box_tilt_deg"), "facts.params.max_box_tilt_deg") + 1e-3:
+        raise Wrong(f"the box leans by {leans_deg:.1f} degrees and has no height")
     if row.params.get("size") != "width, height, length":
         raise Wrong(f"facts.params.size is {shown(row.params.get('size'))}, expected 'width, height, length'")
     local = solvers.in_camera(frame, center(scene, row, "red"))
@@ -73,56 +71,17 @@ def check_grounding_box(row: Row, scene: Scene, frames: Sequence[Frame]) -> None
     number, *stored = reals(row.value, "facts.value", 10)
     whole(row.value[0], "frame of facts.value")
     frame = _frame(row, frames, number, 0)
-    _check_angles(row)
+    check_angles(row)
     thing = scene.objects_by_id[row.objects["red"]]
     _check_unique(scene, thing.label)
     derived = box9_in_camera(thing.box, np.asarray(frame.T_world_cam, dtype=np.float64))
-    _check_stored(stored, derived)
-    answer = _json(row.answer, "```json\n\t", "\n```")
+    check_stored_box(stored, derived)
+    answer = answer_json(row.answer, "```json\n\t", "\n```")
     if not isinstance(answer, dict) or list(answer) != ["frame", "bbox_3d"]:
         raise Wrong("the answer is not a JSON object with frame and bbox_3d")
     if whole(answer["frame"], "frame of the answer") != number:
         raise Wrong(f"the answer names frame {answer['frame']}, facts.value {number:g}")
-    _check_box(answer["bbox_3d"], derived, thing, frame)
-
-
-def check_detection(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
-    """`detection`: one entry for each object of the row, in its order; `check_detected` looks for missing ones."""
-    if list(row.objects) != [f"object {k}" for k in range(len(row.objects))]:
-        raise Wrong(f"roles are {shown(list(row.objects))}, expected object 0, object 1, ...")
-    _check_angles(row)
-    _check_labels(row)
-    answer = _json(row.answer, "```json\n[\n\t", "\n]\n```", lines=True)
-    if not isinstance(row.value, list) or len(row.value) != len(row.objects) or len(answer) != len(row.objects):
-        raise Wrong(f"facts.value and the answer should have {len(row.objects)} boxes")
-    before = 0.0
-    for object_id, stored, written in zip(row.objects.values(), row.value, answer, strict=True):
-        thing = scene.objects_by_id[object_id]
-        derived = box9_in_camera(thing.box, np.asarray(frames[0].T_world_cam, dtype=np.float64))
-        for name, entry in (("facts.value", stored), ("the answer", written)):
-            if not isinstance(entry, dict) or list(entry) != ["label", "bbox_3d"]:
-                raise Wrong(f"an entry of {name} is {shown(entry)}, expected label and bbox_3d")
-            if entry["label"] != thing.label:
-                raise Wrong(f"{name} has the label {shown(entry['label'])}, object {object_id} is {shown(thing.label)}")
-        _check_stored(reals(stored["bbox_3d"], "bbox_3d of facts.value", 9), derived)
-        _check_box(written["bbox_3d"], derived, thing, frames[0])
-        if derived[2] < before - 1e-5:
-            raise Wrong("the boxes are not in the order of their depth")
-        before = float(derived[2])
-
-
-def check_detected(row: Row, scene: Scene, evidence: Evidence) -> None:
-    """Raise `Wrong` when the picture shows another object with one of the labels of a detection."""
-    frame, listed, labels = scene.frames_by_id[row.frames[0]], set(row.objects.values()), set(row.labels.values())
-    for thing in scene.objects:
-        if thing.label not in labels or thing.id in listed:
-            continue
-        bounds = evidence.bounds(frame, thing)
-        if bounds is None or bounds.inner is None:
-            continue
-        x1, y1, x2, y2 = bounds.inner
-        if x2 > x1 and y2 > y1 and (x2 - x1) * (y2 - y1) > _MISSED_AREA:
-            raise Wrong(f"the list leaves out what is seen of object {thing.id} ({shown(thing.label)})")
+    check_box(answer["bbox_3d"], derived, thing, frame)
 
 
 def _frame(row: Row, frames: Sequence[Frame], index: float, first: int) -> Frame:
@@ -144,22 +103,13 @@ def _check_unique(scene: Scene, label: str) -> None:
         raise Wrong(f"the scene has several objects with the label {shown(label)}")
 
 
-def _check_angles(row: Row) -> None:
+def check_angles(row: Row) -> None:
+    """The angles of nine numbers must be named."""
     if row.params.get("angles") != "intrinsic ZXY":
         raise Wrong(f"facts.params.angles is {shown(row.params.get('angles'))}, expected 'intrinsic ZXY'")
 
 
-def _check_labels(row: Row) -> None:
-    """The question lists every label once, in quotes and in alphabetical order, and nothing else in quotes before."""
-    expected = text.quoted_labels(row)
-    if row.question.count(expected) != 1 or row.question.index('"') != row.question.index(expected):
-        raise Wrong(f"the question does not ask for {shown(expected)}")
-    before, after = row.question.split(expected)
-    if before.endswith(", ") or after.startswith(","):
-        raise Wrong(f"the question asks for more labels than {shown(expected)}")
-
-
-def _json(answer: str, start: str, end: str, lines: bool = False) -> Any:
+def answer_json(answer: str, start: str, end: str, lines: bool = False) -> Any:
     """The JSON value between the fences, or `Wrong`."""
     if not (answer.startswith(start) and answer.endswith(end) and len(answer) > len(start) + len(end)):
         raise Wrong(f"answer {shown(answer)} does not have the fences and line breaks of its format")
@@ -170,12 +120,13 @@ def _json(answer: str, start: str, end: str, lines: bool = False) -> Any:
         raise Wrong(f"answer {shown(answer)} is not JSON ({shown(str(error))})") from None
 
 
-def _check_stored(stored: Sequence[float], derived: np.ndarray) -> None:
+def check_stored_box(stored: Sequence[float], derived: np.ndarray) -> None:
+    """Nine stored numbers against the derived ones."""
     for number, exact in zip(stored, derived, strict=True):
         stored_close("box of facts.value", number, float(exact))
 
 
-def _check_box(value: object, derived: np.ndarray, thing: Any, frame: Frame) -> None:
+def check_box(value: object, derived: np.ndarray, thing: Any, frame: Frame) -> None:
     """Nine written numbers against the derived ones, and their corners in the world against the object's."""
     written = reals(value, "bbox_3d", 9)
     for k, (number, exact) in enumerate(zip(written, derived, strict=True)):

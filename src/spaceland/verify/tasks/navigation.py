@@ -7,7 +7,6 @@ and at each of them it must clearly turn. Lengths, turns, sides and distances ar
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -16,14 +15,30 @@ import numpy as np
 from spaceland.scenes.scene import Frame, Scene, SceneObject
 from spaceland.verify import solvers, text
 from spaceland.verify.rows import Row, Wrong, real, reals, shown, texts, whole
-from spaceland.verify.tasks.common import decimals, limits, stored_close
+from spaceland.verify.tasks.common import decimals, stored_close
 from spaceland.verify.tasks.frames_seen import FRAME, frame_numbers, may_be_seen
-
-_TURNS = {"right": "turn right", "left": "turn left", "round": "turn round", "straight": "look straight ahead"}
+from spaceland.verify.tasks.planned import check_planned
+from spaceland.verify.tasks.walking import (
+    TURNS,
+    across_m,
+    check_beside,
+    check_nothing_else,
+    check_written,
+    read_passing,
+    turn_word,
+)
 
 
 def check_navigation(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
-    """`nav_video`: legs, turns, things passed, and the end."""
+    """`nav_video`: legs, turns, things passed, and the end of a walk of either kind."""
+    kind = row.values.get("kind")
+    if kind not in ("walked", "planned"):
+        raise Wrong(f"facts.values.kind is {shown(kind)}, expected walked or planned")
+    (check_walked if kind == "walked" else check_planned)(row, scene, frames)
+
+
+def check_walked(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
+    """The way that the camera went."""
     stretch = frame_numbers(row.values.get("stretch"), "facts.values.stretch", row)
     if len(stretch) != 2 or stretch[0] >= stretch[1]:
         raise Wrong(f"facts.values.stretch is {shown(stretch)}, expected a first and a later frame")
@@ -45,7 +60,11 @@ def check_navigation(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
         raise Wrong(f"what is seen on the way differs: facts.value is {shown(row.value)}, derived {shown(steps)}")
     if [int(n) for n in FRAME.findall(text.stem_of(row))] != [*stretch, stretch[0]]:
         raise Wrong(f"the question is not about the walk from Frame-{stretch[0]} to Frame-{stretch[1]}")
-    _check_written(row, steps, stretch)
+    rest = check_written(row, steps)
+    named = [int(number) for number in FRAME.findall(rest)]
+    if named != list(stretch)[: len(named)]:
+        raise Wrong(f"the answer names the frames {shown(named)}, expected {shown(stretch)}")
+    check_nothing_else(row, FRAME.sub("", rest))
 
 
 def _corners(row: Row, scene: Scene, first: Frame, last: Frame) -> list[int]:
@@ -72,7 +91,7 @@ def _check_straight(row: Row, scene: Scene, corners: Sequence[int]) -> None:
             farthest = max(farthest, reached)
             if farthest - reached > most + solvers.EPSILON:
                 raise Wrong(f"at frame {frame.id} the camera has gone back by {farthest - reached:.2f} m")
-            off = abs(_across(start, stop, _place(frame)))
+            off = abs(across_m(start, stop, _place(frame)))
             if off > most + solvers.EPSILON:
                 raise Wrong(f"at frame {frame.id} the camera is {off:.2f} m off the leg, more than {most:g} m")
 
@@ -87,7 +106,7 @@ def _steps(
     stop = row.values.get("stop")
     if not isinstance(stop, list) or len(stop) != 2 or not isinstance(row.values.get("passed"), list):
         raise Wrong("facts.values.stop or passed has another form than expected")
-    passed = [_passing(one, len(legs)) for one in row.values["passed"]]
+    passed = [read_passing(one, len(legs)) for one in row.values["passed"]]
     goal = whole(stop[0], "facts.values.stop")
     named = [object_id for _, object_id, _ in passed] + [goal]
     if len(set(named)) != len(named) or [leg for leg, _, _ in passed] != sorted(leg for leg, _, _ in passed):
@@ -99,12 +118,12 @@ def _steps(
         onward = math.degrees(math.atan2(b[0] - a[0], b[1] - a[1]))
         turn = solvers.wrap_deg(onward - heading)
         stored_close("facts.values.turn_deg", turns[k], turn, 1e-3)
-        steps += [_TURNS[_turn(row, turn, k)], f"walk {math.dist(a, b):.{digits}f} m"]
+        steps += [TURNS[turn_word(row, turn, k)], f"walk {math.dist(a, b):.{digits}f} m"]
         heading = onward
         for leg, object_id, right_m in passed:
             if leg == k:
                 thing = _thing(row, scene, object_id, corners[k], corners[k + 1])
-                across = _check_beside(row, thing, a, b)
+                across = check_beside(row, thing, a, b)
                 if abs(across - right_m) > 1e-4:
                     raise Wrong(
                         f"what is seen beside the way differs: object {object_id} is {across:.3f} m to its right"
@@ -117,28 +136,6 @@ def _steps(
     if abs(real(stop[1], "facts.values.stop") - away) > 1e-4 or away > most + solvers.EPSILON:
         raise Wrong(f"what is seen at the end differs: object {goal} is {away:.3f} m from it")
     return [*steps, f"stop {away:.{digits}f} m from the {thing.label}"]
-
-
-def _passing(one: object, num_legs: int) -> tuple[int, int, float]:
-    if not isinstance(one, list) or len(one) != 3:
-        raise Wrong(f"facts.values.passed holds {shown(one)}, expected leg, object and metres")
-    leg = whole(one[0], "leg of facts.values.passed")
-    if not 0 <= leg < num_legs:
-        raise Wrong(f"facts.values.passed names leg {leg} of {num_legs}")
-    return leg, whole(one[1], "object of facts.values.passed"), real(one[2], "metres of facts.values.passed")
-
-
-def _turn(row: Row, turn: float, leg: int) -> str:
-    """Which turn begins a leg."""
-    aside, half = limits(row, "turn"), limits(row, "half_turn")
-    size = abs(turn)
-    if size <= aside[0] - aside[1] + solvers.EPSILON and leg == 0:
-        return "straight"
-    if size >= half[0] + half[1] - solvers.EPSILON:
-        return "round"
-    if aside[0] + aside[1] - solvers.EPSILON <= size <= half[0] - half[1] + solvers.EPSILON:
-        return "right" if turn > 0 else "left"
-    raise Wrong(f"a bend of {turn:.1f} degrees is no clear turn")
 
 
 def _thing(row: Row, scene: Scene, object_id: int, start: int, stop: int) -> SceneObject:
@@ -154,43 +151,5 @@ def _thing(row: Row, scene: Scene, object_id: int, start: int, stop: int) -> Sce
     return thing
 
 
-def _check_beside(row: Row, thing: SceneObject, a: np.ndarray, b: np.ndarray) -> float:
-    """Metres to the right of a leg, of a thing that lies clearly beside it."""
-    across = _across(a, b, thing.center[:2])
-    along = float((thing.center[:2] - a) @ (b - a)) / math.dist(a, b)
-    nearest, farthest = (
-        real(row.params.get(name), f"facts.params.{name}") for name in ("min_passed_m", "max_passed_m")
-    )
-    if not nearest - 1e-6 <= abs(across) <= farthest + 1e-6 or not 0 < along < math.dist(a, b):
-        raise Wrong(f"what is seen beside the way differs: object {thing.id} is not passed on this leg")
-    if any(across * _across(a, b, corner[:2]) <= 0 for corner in thing.box.corners()):
-        raise Wrong(f"what is seen beside the way differs: object {thing.id} lies across the leg")
-    return across
-
-
 def _place(frame: Frame) -> np.ndarray:
     return np.asarray(frame.T_world_cam, dtype=np.float64)[:2, 3]
-
-
-def _across(a: np.ndarray, b: np.ndarray, point: np.ndarray) -> float:
-    """Metres to the right of the line from a to b."""
-    along, offset = b - a, np.asarray(point, dtype=np.float64) - a
-    return float(offset[0] * along[1] - offset[1] * along[0]) / max(math.hypot(*along), solvers.EPSILON)
-
-
-def _check_written(row: Row, steps: Sequence[str], stretch: Sequence[int]) -> None:
-    """The sentence tells all steps in order and nothing else."""
-    rest = row.answer
-    position = 0
-    for step in steps:
-        words = step.removeprefix("pass ")
-        found = re.compile(rf"(?<!\w){re.escape(words)}(?!\w)", re.IGNORECASE).search(rest, position)
-        if found is None:
-            raise Wrong(f"the answer does not say '{words}' in its place: {shown(row.answer)}")
-        rest = rest[: found.start()] + "#" + rest[found.end() :]
-        position = found.start() + 1
-    named = [int(number) for number in FRAME.findall(rest)]
-    if named != list(stretch)[: len(named)]:
-        raise Wrong(f"the answer names the frames {shown(named)}, expected {shown(stretch)}")
-    if re.search(r"\d|\b(left|right|round|straight)\b", FRAME.sub("", rest), re.IGNORECASE):
-        raise Wrong(f"the answer says more than the steps of the walk: {shown(row.answer)}")

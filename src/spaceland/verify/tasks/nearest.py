@@ -19,6 +19,7 @@ _FAR = re.compile(r"\b(farthest|farther|furthest|further)\b", re.IGNORECASE)
 _ORDINALS = ("first", "second", "third")
 _BUILDING = {
     "wall", "floor", "ceiling", "ceil", "door", "doorframe", "door frame", "window", "room", "otherstructure",
+    "rug", "carpet", "mat",
 }  # fmt: skip
 _SAME_BOX_IOU = 0.5
 
@@ -133,6 +134,28 @@ def check_rivals(row: Row, scene: Scene, frames: Sequence[Frame], evidence: Evid
             reason = str(wrong)
         if any(evidence.plainly_shows(frame, thing) for frame in frames):
             raise Wrong(f"by what is seen, {reason}")
+    if len(frames) > 1 and row.format == "select":
+        _check_options_differ(row, scene, frames, evidence)
+
+
+def _check_options_differ(row: Row, scene: Scene, frames: Sequence[Frame], evidence: Evidence) -> None:
+    """No two options are the same object in two images."""
+    places = []
+    for option in text.split_options(row)[1]:
+        name, _, box = option.rpartition(", [")
+        image = next(k for k in range(len(frames)) if name == f"the {_ORDINALS[k]} image")
+        places.append((image, np.array(text.read_box("[" + box), dtype=np.float64)))
+    for thing in scene.objects:
+        fits = set()
+        for image, box in places:
+            bounds = evidence.bounds(frames[image], thing)
+            if bounds is None or bounds.inner is None or not evidence.plainly_shows(frames[image], thing):
+                continue
+            within = (box[:2] >= bounds.outer[:2]).all() and (box[2:] <= bounds.outer[2:]).all()
+            if within and (box[:2] <= bounds.inner[:2]).all() and (box[2:] >= bounds.inner[2:]).all():
+                fits.add(image)
+        if len(fits) > 1:
+            raise Wrong(f"by what is seen, options in two images are the same object {thing.id}")
 
 
 def _asks(row: Row) -> str:

@@ -46,8 +46,8 @@ def check_order(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     said = [role for char in sentence for role in roles if text.HIDDEN[role] == char]
     if said != in_order:
         raise Wrong(f"the sentence names {shown(said)}, the order is {shown(in_order)}")
-    if frames_said(sentence) != [numbers[role] for role in in_order]:
-        raise Wrong("the sentence names other frames than facts.values.first_frames")
+    if frames_said(sentence):
+        raise Wrong("the sentence names frames")
 
 
 def _check_first(row: Row, scene: Scene, frames: Sequence[Frame], role: str, number: int, glimpse: int) -> None:

@@ -47,7 +47,8 @@ def check_relation_oc(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     )
     least_deg = real(row.params.get("min_axis_angle_deg"), "facts.params.min_axis_angle_deg")
     solvers.check_diagonal(numbers["right_m"], numbers["ahead_m"], words, least_deg)
-    for name in ("right_m", "above_m", "ahead_m"):
+    solvers.check_diagonal(numbers["right_m"], numbers["level_ahead_m"], words, least_deg)
+    for name in ("right_m", "above_m", "ahead_m", "level_ahead_m"):
         stored_close(f"facts.values.{name}", row.values.get(name), numbers[name])
     check_slots("facts.value", row.value, words)
     if row.format == "select":

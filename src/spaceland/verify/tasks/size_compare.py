@@ -5,13 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-import numpy as np
-
-from spaceland.geometry.box9 import length_width_height
+from spaceland.geometry.upright import lean_deg, length_width_height
 from spaceland.scenes.scene import Frame, Scene, SceneObject
 from spaceland.verify import solvers, text
 from spaceland.verify.rows import Row, Wrong, real, reals, shown
-from spaceland.verify.tasks.common import check_choice, stored_close
+from spaceland.verify.tasks.common import check_choice, check_not_stretched, stored_close
 
 _COMPARED = {
     "height": r"taller|tall|height",
@@ -31,7 +29,13 @@ def check_size_comparison(row: Row, scene: Scene, frames: Sequence[Frame]) -> No
     stored_close("facts.values.red_size", row.values.get("red_size"), red)
     stored_close("facts.values.blue_size", row.values.get("blue_size"), blue)
     _check_margin(row, red, blue, measure)
+    for role in ("red", "blue"):
+        check_not_stretched(row, scene, row.objects[role])
     winner = "red" if red > blue else "blue"
+    longest = {role: max(scene.objects_by_id[row.objects[role]].box.size) for role in ("red", "blue")}
+    loser = "blue" if winner == "red" else "red"
+    if measure == "length" and longest[winner] <= longest[loser] + solvers.EPSILON / 10:
+        raise Wrong(f"the longest side of all, {longest[loser]:.2f} m, is that of the {loser} object")
     if row.value != winner:
         raise Wrong(f"facts.value is {shown(row.value)}, derived {winner}")
     stem = text.hide_mentions(text.stem_of(row), row)
@@ -47,10 +51,10 @@ def check_size_comparison(row: Row, scene: Scene, frames: Sequence[Frame]) -> No
         raise Wrong("the question does not ask for the larger one of the red and the blue object")
     if row.format == "select":
         _, options = text.split_options(row)
-        names = [f"{row.labels[color]} ({color} box)" for color in ("red", "blue")]
+        names = [f"{row.labels[color]} ({color} {text.shape_name('bbox')})" for color in ("red", "blue")]
         if sorted(options) != sorted(names):
             raise Wrong(f"options {shown(list(options))} are not the two marked objects")
-        right = f"{row.labels[winner]} ({winner} box)"
+        right = f"{row.labels[winner]} ({winner} {text.shape_name('bbox')})"
         check_choice(row, options, [k for k, option in enumerate(options) if option == right], right)
         return
     sentence = text.hide_mentions(row.answer, row)
@@ -62,9 +66,9 @@ def check_size_comparison(row: Row, scene: Scene, frames: Sequence[Frame]) -> No
 
 def _size(row: Row, thing: SceneObject, measure: str) -> float:
     length, width, height = length_width_height(thing.box)
-    lean_deg = float(np.degrees(np.arccos(min(1.0, float(np.abs(thing.box.rotation[2]).max())))))
-    if lean_deg > real(row.params.get("max_box_tilt_deg"), "facts.params.max_box_tilt_deg") + 1e-3:
-        raise Wrong(f"the box of object {thing.id} leans by {lean_deg:.1f} degrees")
+    leans_deg = lean_deg(thing.box)
+    if leans_deg > real(row.params.get("max_box_tilt_deg"), "facts.params.max_box_tilt_deg") + 1e-3:
+        raise Wrong(f"the box of object {thing.id} leans by {leans_deg:.1f} degrees")
     if measure == "volume":
         least = real(row.params.get("min_volume_side_m"), "facts.params.min_volume_side_m")
         if min(length, width, height) < least - solvers.EPSILON:
@@ -82,6 +86,9 @@ def _check_margin(row: Row, red: float, blue: float, measure: str) -> None:
     small, large = sorted((red, blue))
     if large < ratio * small - solvers.EPSILON or large - small < margin - solvers.EPSILON:
         raise Wrong(f"{red:.3f} and {blue:.3f} are too near to a tie")
+    name = "volume_limit" if measure == "volume" else "size_limit"
+    if large > small * real(row.params.get(name), f"facts.params.{name}") + solvers.EPSILON:
+        raise Wrong(f"{large:.3f} is so much more than {small:.3f} that nobody needs to look")
 
 
 def _measure_in(said: str) -> str | None:

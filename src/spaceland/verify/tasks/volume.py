@@ -12,7 +12,7 @@ from spaceland.geometry.transforms import invert_rigid, transform_points
 from spaceland.scenes.scene import Frame, Scene
 from spaceland.verify import solvers, text
 from spaceland.verify.rows import Row, Wrong, real, reals, shown
-from spaceland.verify.tasks.common import ROUNDING, STORED, stored_close
+from spaceland.verify.tasks.common import ROUNDING, STORED, check_not_stretched, stored_close
 
 _SIDES = ("length", "width", "height")
 _ADJECTIVES = {"long": "length", "wide": "width", "high": "height"}
@@ -38,6 +38,7 @@ def check_size(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     least_m = real(row.params.get("min_size_m"), "facts.params.min_size_m")
     if min(derived) < 100 * least_m - solvers.EPSILON:
         raise Wrong(f"the box is only {min(derived):.1f} cm thick, less than {100 * least_m:g} cm")
+    check_not_stretched(row, scene, row.objects["red"])
     _check_inside(frames[0], box.corners())
     for side, stored, size in zip(_SIDES, reals(row.value, "facts.value", 3), derived, strict=True):
         stored_close(f"facts.value ({side})", stored, size, 100 * STORED)

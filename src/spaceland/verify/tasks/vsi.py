@@ -9,7 +9,14 @@ from spaceland.geometry.box_relations import Boxes, box_distance
 from spaceland.scenes.scene import Frame, Scene
 from spaceland.verify import solvers, text
 from spaceland.verify.rows import Row, Wrong, real, reals, shown
-from spaceland.verify.tasks.common import center, check_choice, check_number, decimals, stored_close
+from spaceland.verify.tasks.common import (
+    center,
+    check_choice,
+    check_names_one_thing,
+    check_number,
+    decimals,
+    stored_close,
+)
 
 CHOICES = ("blue", "green", "yellow", "purple")
 BACK_DEG = 135.0
@@ -24,7 +31,7 @@ def check_unique(row: Row, scene: Scene) -> None:
 
 def check_vsi_size(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     """`vsi_object_size_estimation`: the longest side of the box, whole centimetres."""
-    check_unique(row, scene)
+    check_names_one_thing(row, scene)
     derived = 100 * max(float(side) for side in scene.objects_by_id[row.objects["red"]].box.size)
     least = 100 * real(row.params.get("vsi_min_size_m"), "facts.params.vsi_min_size_m")
     if derived < least - solvers.EPSILON:
@@ -35,7 +42,7 @@ def check_vsi_size(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
 
 def check_vsi_distance(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     """`vsi_object_abs_distance`: between the nearest points of two boxes, metres with one decimal."""
-    check_unique(row, scene)
+    check_names_one_thing(row, scene)
     derived = _gap_m(scene, row, "red", "blue")
     least = real(row.params.get("vsi_min_distance_m"), "facts.params.vsi_min_distance_m")
     if derived < least - solvers.EPSILON:
@@ -57,7 +64,7 @@ def _check_written(row: Row, derived: float, places: int, unit: str) -> None:
 
 def check_vsi_nearest(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     """`vsi_object_rel_distance`: which of four boxes is nearest to that of red."""
-    check_unique(row, scene)
+    check_names_one_thing(row, scene)
     derived = [_gap_m(scene, row, "red", role) for role in CHOICES]
     for stored, gap in zip(reals(row.values.get("distances_m"), "facts.values.distances_m", 4), derived, strict=True):
         stored_close("facts.values.distances_m", stored, gap)
@@ -65,6 +72,9 @@ def check_vsi_nearest(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     if margin_m <= 0 or ratio < 1:
         raise Wrong(f"facts.params.tie is {margin_m:g} m and {ratio:g}; expected more than 0 and at least 1")
     nearest, second = sorted(derived)[:2]
+    least = real(row.params.get("vsi_min_distance_m"), "facts.params.vsi_min_distance_m")
+    if nearest < least - solvers.EPSILON:
+        raise Wrong(f"the nearest is {nearest:.3f} m away, less than {least:g} m")
     if second - nearest < margin_m - solvers.EPSILON or second < nearest * ratio - solvers.EPSILON:
         raise Wrong(f"the second nearest at {second:.3f} m is too near to a tie with {nearest:.3f} m")
     role = CHOICES[derived.index(nearest)]
@@ -84,7 +94,7 @@ def _gap_m(scene: Scene, row: Row, a: str, b: str) -> float:
 
 def check_vsi_direction(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     """`vsi_object_rel_direction_easy|medium|hard`: where red is for somebody at green who faces blue, from above."""
-    check_unique(row, scene)
+    check_names_one_thing(row, scene)
     stand, face, asked = (center(scene, row, role)[:2] for role in ("green", "blue", "red"))
     for name, there in (("min_facing_distance_m", face), ("min_imagined_distance_m", asked)):
         if solvers.distance_m(stand, there) < real(row.params.get(name), f"facts.params.{name}") - solvers.EPSILON:
