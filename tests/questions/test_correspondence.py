@@ -53,12 +53,13 @@ def test_both_places_are_projections_of_the_spot(scene: Scene) -> None:
 def test_a_hidden_spot_is_not_visible(scene: Scene) -> None:
     # From x = 2.0 the chest's front (y = 4.6) is seen, its left flank (x = 1.9) is not, and its top only at so flat an
     # angle that a pixel up or down is a tenth of a metre.
+    _, context = facts(scene)
     front, flank, top = np.array([[2.4, 4.6, 0.7], [1.9, 5.0, 0.7], [2.4, 5.0, 1.0]])
-    seen = visible(scene, scene.frames[0], 0, np.stack([front, flank, top]), 0.03)
+    seen = visible(context, scene.frames[0], 0, np.stack([front, flank, top]), 0.03)
     assert seen.tolist() == [True, False, False]
     # A point in the air before the surface, one behind it, one of another object, and one on the edge.
     wrong = np.array([[2.4, 4.3, 0.7], [2.4, 5.3, 0.7], [4.2, 5.3, 0.8], [1.9, 4.6, 1.0]])
-    assert not visible(scene, scene.frames[0], 0, wrong, 0.03).any()
+    assert not visible(context, scene.frames[0], 0, wrong, 0.03).any()
 
 
 def test_wrong_options_are_apart_in_the_room_and_in_the_picture(scene: Scene) -> None:
@@ -79,12 +80,12 @@ def test_a_wall_between_the_views_leaves_nothing() -> None:
     wall = ("screen", (3.4, 4.0, 0.75), (0.05, 5.0, 1.5))
     things = [("chest", (2.4, 5.0, 0.5), (1.0, 0.8, 1.0)), wall]
     scene = box_scene(things, POSES, with_ids=True)
-    found, _ = facts(scene, seeds=2)
+    found, context = facts(scene, seeds=2)
     assert all(fact.labels["red"] != "chest" or fact.values["point_world_m"][0] < 3.0 for fact in found)
     for fact in found:
         spot = np.array([fact.values["point_world_m"]])
         for frame_id in fact.frames:
-            assert visible(scene, scene.frames_by_id[frame_id], fact.objects["red"], spot, 0.0).all()
+            assert visible(context, scene.frames_by_id[frame_id], fact.objects["red"], spot, 0.0).all()
 
 
 def test_the_same_seed_gives_the_same_spots(scene: Scene) -> None:

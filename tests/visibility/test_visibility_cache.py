@@ -12,7 +12,16 @@ from visibility_reference import FURNITURE
 from handmade import box_scene
 from spaceland.geometry.transforms import look_at
 from spaceland.scenes.scene import Frame, Scene
-from spaceland.visibility import SceneVisibility, VisibilityConfig, scene_visibility
+from spaceland.visibility import (
+    FrameMaps,
+    MapMaker,
+    SceneVisibility,
+    VisibilityConfig,
+    close_up_frames,
+    map_maker,
+    scene_visibility,
+)
+from spaceland.visibility.frame_maps import from_arrays, to_arrays
 
 WALK = [look_at(np.array([1 + 0.5 * k, 1.0, 1.5]), np.array([2.5, 4.5, 0.6])) for k in range(6)]
 ALONG, ASIDE = np.array([0.0, 3.0, 0.0]), np.array([1.0, 0.0, 0.0])
@@ -63,6 +72,37 @@ def test_second_run_reads_no_depth_and_gives_the_same(watched: Counted, tmp_path
     second = scene_visibility(watched.scene, cache_dir=tmp_path)
     assert watched.reads == []
     assert same(plain, first) and same(first, second) and len(first.views) > 10
+
+
+def test_close_ups_are_the_same_from_disk_and_nearly_the_maps_themselves(watched: Counted, tmp_path: Path) -> None:
+    config = VisibilityConfig(num_close_ups=4)
+    chosen = close_up_frames(watched.scene, config)
+    assert len(chosen) == 4 and [frame.id for frame in chosen] != [frame.id for frame in watched.scene.frames[:4]]
+    scene_visibility(watched.scene, config, cache_dir=tmp_path)
+    fresh = map_maker(watched.scene, config)
+    again = replace(watched.scene)  # nothing of this one is in memory
+    scene_visibility(again, config, cache_dir=tmp_path)
+    watched.reads.clear()
+    for frame in chosen:
+        stored, here = map_maker(again, config).close_up(frame), fresh.close_up(frame)
+        assert watched.reads == []
+        assert np.array_equal(stored.depth, here.depth) and np.array_equal(stored.object_ids, here.object_ids)
+        exact = MapMaker(watched.scene, config).maps(frame)
+        np.testing.assert_allclose(stored.depth, exact.depth, atol=0.000126)
+        assert np.array_equal(stored.object_ids, exact.object_ids)
+        assert stored.camera == exact.camera and len(stored.edge_pixels) == 0
+        watched.reads.clear()
+
+
+def test_depth_that_does_not_fit_into_the_steps_is_unknown_in_close_ups(watched: Counted) -> None:
+    camera = VisibilityConfig().map_camera(watched.scene.frames[0].camera)
+    depth = np.full((camera.height, camera.width), 20.0, np.float32)
+    depth[0, 0] = 16.25
+    contradicted = depth > 17
+    maps = FrameMaps(camera, depth, np.full(depth.shape, -1, np.int32), contradicted=contradicted)
+    back = from_arrays(camera, to_arrays(maps))
+    assert back.depth[0, 0] == 16.25 and np.count_nonzero(back.depth) == 1
+    assert back.contradicted is not None and np.array_equal(back.contradicted, contradicted)
 
 
 def moved_pose(scene: Scene) -> Scene:

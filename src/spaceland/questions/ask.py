@@ -169,8 +169,8 @@ def _same_again(fact: Fact) -> tuple[object, ...]:
     """
     numeric = fact.answer.kind in ("number", "count")
     who = frozenset(fact.objects.values()) if numeric else frozenset(fact.objects.items())
-    numbers = "" if fact.objects else json.dumps(fact.values, default=str)
-    return frozenset(fact.frames), who, json.dumps(value_to_json(fact.answer), default=str), numbers
+    numbers = "" if fact.objects else repr(fact.values)
+    return frozenset(fact.frames), who, repr(value_to_json(fact.answer)), numbers
 
 
 def _shared_facts(context: TaskContext, fact: Fact) -> dict[str, Any]:

@@ -28,20 +28,19 @@ from spaceland.questions.marks import POINT_SIZE, Mark, to_thousand
 from spaceland.questions.phrasing import Wording
 from spaceland.questions.setups import round_robin_lazily
 from spaceland.questions.viewsets import close_up_pairs
-from spaceland.scenes.scene import Frame, Scene
-from spaceland.visibility import FrameMaps, VisibilityConfig, map_maker
+from spaceland.scenes.scene import Frame
+from spaceland.visibility import FrameMaps, map_maker
 
 _TRIED = 24
 """Points of an object that are looked at for a pair of views."""
 _OTHERS = 8
 _STEP_M, _STEP_PER_M = 0.03, 0.03
 """Depth may change by so much from a pixel to the next ones; at the edge of a thing it changes by more."""
-_CONFIG = VisibilityConfig()
 
 
-def maps_of(scene: Scene, frame: Frame) -> FrameMaps:
+def maps_of(context: TaskContext, frame: Frame) -> FrameMaps:
     """Depth and ids of a frame."""
-    return map_maker(scene, _CONFIG).close_up(frame)
+    return map_maker(context.scene, context.views.visibility.config).close_up(frame)
 
 
 def propose_correspondence(context: TaskContext, rng: Random) -> Iterator[Fact]:
@@ -75,9 +74,7 @@ def _on_object(context: TaskContext, first: Frame, second: Frame, object_id: int
     policy, label = context.policy, context.label(object_id)
     points = _sample(context, object_id, rng)
     border = policy.point_border_share
-    seen = visible(context.scene, first, object_id, points, border) & visible(
-        context.scene, second, object_id, points, border
-    )
+    seen = visible(context, first, object_id, points, border) & visible(context, second, object_id, points, border)
     if not seen.any():
         context.reject("no spot of it seen in both views", (first.id, second.id), (object_id,))
         return None
@@ -106,14 +103,14 @@ def _sample(context: TaskContext, object_id: int, rng: Random, count: int = _TRI
 
 
 def visible(
-    scene: Scene, frame: Frame, object_id: int, points: Float[np.ndarray, "n 3"], border_share: float
+    context: TaskContext, frame: Frame, object_id: int, points: Float[np.ndarray, "n 3"], border_share: float
 ) -> Bool[np.ndarray, "n"]:
     """Which surface points of an object a frame shows clear of any edge.
 
     The map pixel of the point and its eight neighbours show the object, their depths hardly differ, and the depth of
     the pixel is that of the point. `border_share`: least distance from the image border, as a share of the width.
     """
-    maps = maps_of(scene, frame)
+    maps = maps_of(context, frame)
     camera, depth = maps.camera, maps.depth
     pixels, z = camera.project(transform_points(invert_rigid(frame.T_world_cam), points))
     margin = max(1.5, border_share * camera.width)
@@ -128,7 +125,7 @@ def visible(
         good &= ~maps.contradicted[row, column].any(1)
     z = np.where(good, z, 1.0)
     good &= np.ptp(around, axis=1) <= _STEP_M + _STEP_PER_M * z
-    return good & (np.abs(around[:, 4] - z) <= _CONFIG.tolerance_at(z))
+    return good & (np.abs(around[:, 4] - z) <= context.views.visibility.config.tolerance_at(z))
 
 
 def _place(frame: Frame, point: Float[np.ndarray, "3"]) -> tuple[int, int]:
@@ -152,7 +149,7 @@ def _others(
     chosen: list[list[int]] = []
     for other_id in (object_id, *shuffled(elsewhere, rng)[: _OTHERS - 1]):
         points = _sample(context, other_id, rng)
-        seen = visible(context.scene, frame, other_id, points, policy.point_border_share)
+        seen = visible(context, frame, other_id, points, policy.point_border_share)
         seen &= np.linalg.norm(points - point, axis=1) >= policy.min_point_gap_m
         taken = 0
         for other in points[seen]:

@@ -33,7 +33,7 @@ from spaceland.questions.marks import box_mark, to_thousand
 from spaceland.questions.phrasing import Wording
 from spaceland.questions.setups import round_robin_lazily
 from spaceland.scenes.scene import NO_OBJECT, Frame, SceneObject
-from spaceland.visibility import close_up_order
+from spaceland.visibility import close_up_frames
 from spaceland.visibility.types import ObjectView
 
 SIDES: Mapping[str, tuple[float, float]] = {"left": (-1, 0), "right": (1, 0), "front": (0, -1), "behind": (0, 1)}
@@ -67,7 +67,7 @@ def propose_free_space(context: TaskContext, rng: Random) -> Iterator[Fact]:
     if context.scene.room is None:
         context.reject_scene("floor unknown")
         return
-    frames = close_up_order(context.scene)
+    frames = close_up_frames(context.scene, context.views.visibility.config)
     yield from round_robin_lazily((_in_frame(context, frame, rng) for frame in frames), width=4)
 
 
@@ -108,7 +108,7 @@ def _lift_m(context: TaskContext, object_id: int) -> float:
 
 def find_ground(context: TaskContext, frame: Frame) -> Ground:
     """What a frame shows of the floor and of things, on a grid of pixels whose surroundings show the same."""
-    scene, policy, maps = context.scene, context.policy, maps_of(context.scene, frame)
+    scene, policy, maps = context.scene, context.policy, maps_of(context, frame)
     assert scene.room is not None
     camera = maps.camera
     known = maps.depth > 0

@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from random import Random
 
 from spaceland.questions.answers import BoxAnswer
-from spaceland.questions.facts import Fact, TaskContext, round_robin, shuffled
+from spaceland.questions.facts import Fact, TaskContext, shuffled
 from spaceland.questions.language import is_are
 from spaceland.questions.marks import box_mark, box_to_thousand
 from spaceland.questions.phrasing import Wording
+from spaceland.questions.setups import round_robin_lazily
 from spaceland.questions.viewsets import view_pairs
 from spaceland.scenes.scene import Frame
 from spaceland.visibility.types import ObjectView
@@ -28,7 +29,7 @@ _MAX_OPTION_IOU = 0.4
 
 def propose_matching(context: TaskContext, rng: Random) -> Iterator[Fact]:
     """An object that is clear in one view and nearly whole in another."""
-    return round_robin(_in_pair(context, first, second, rng) for first, second in view_pairs(context, rng))
+    return round_robin_lazily(_in_pair(context, first, second, rng) for first, second in view_pairs(context, rng))
 
 
 def _in_pair(context: TaskContext, first: Frame, second: Frame, rng: Random) -> Iterator[Fact]:

@@ -9,19 +9,16 @@ is linked to both and they share too little with each other, it is the joint: wi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import permutations
 from random import Random
 
 import numpy as np
 
 from spaceland.questions.facts import TaskContext, shuffled
 from spaceland.scenes.scene import Frame
-from spaceland.visibility import close_up_order
+from spaceland.visibility import close_up_frames, spread_frames
 
 _TRIES_PER_FRAME = 12
-_CLOSE_UPS = 12
-"""Frames that are paired with each other before twice as many are."""
-_MAX_FRAMES = 400
-"""Of longer captures this many frames, evenly spread, are combined."""
 
 
 class Links:
@@ -29,8 +26,7 @@ class Links:
 
     def __init__(self, context: TaskContext) -> None:
         policy, frames = context.policy, context.scene.frames
-        step = max(1, -(-len(frames) // _MAX_FRAMES))
-        self.chosen = np.arange(0, len(frames), step)
+        self.chosen = np.array(spread_frames(len(frames)), dtype=np.int64)
         self.frames = [frames[int(k)] for k in self.chosen]
         poses = np.array([frame.T_world_cam for frame in self.frames]).reshape(-1, 4, 4)
         overlap = context.views.visibility.overlap[np.ix_(self.chosen, self.chosen)]
@@ -70,25 +66,17 @@ def view_pairs(context: TaskContext, rng: Random) -> Iterator[tuple[Frame, Frame
 
 
 def close_up_pairs(context: TaskContext, rng: Random) -> Iterator[tuple[Frame, Frame]]:
-    """As `view_pairs`, for tasks that look at pixels: pairs among the first few frames of the common order come first.
-
-    So the maps of few frames, which all such tasks share, are enough for many questions.
-    """
+    """As `view_pairs`, for tasks that look at pixels: pairs among the frames that may be looked at so closely."""
     links = context.views.links(context)
     if len(links.frames) < 2:
         context.reject_scene("fewer than two views", len(links.frames))
     row = {frame.id: k for k, frame in enumerate(links.frames)}
-    order = [row[frame.id] for frame in close_up_order(context.scene) if frame.id in row]
-    done, size = 0, _CLOSE_UPS
-    while done < len(order):
-        pairs = [(a, b) for n, a in enumerate(order[:size]) for m, b in enumerate(order[:size]) if max(n, m) >= done]
-        for first, second in shuffled(pairs, rng):
-            if links.linked[first, second]:
-                yield links.frames[first], links.frames[second]
-            elif first != second:
-                frames = links.frames[first], links.frames[second]
-                context.reject(links.problem(first, second, context), (frames[0].id, frames[1].id))
-        done, size = size, 2 * size
+    close_ups = [row[frame.id] for frame in close_up_frames(context.scene, context.views.visibility.config)]
+    for first, second in shuffled(permutations(close_ups, 2), rng):
+        if links.linked[first, second]:
+            yield links.frames[first], links.frames[second]
+        else:
+            context.reject(links.problem(first, second, context), (links.frames[first].id, links.frames[second].id))
 
 
 def view_sets(context: TaskContext, rng: Random) -> Iterator[tuple[tuple[Frame, ...], frozenset[int]]]:
@@ -115,14 +103,18 @@ def view_sets(context: TaskContext, rng: Random) -> Iterator[tuple[tuple[Frame, 
 def _tries(links: Links, rng: Random) -> Iterator[tuple[int, int]]:
     """Pairs of frame numbers: for every frame a linked one first, then others, at most a dozen of each."""
     count = len(links.frames)
-    candidates = {}
-    for first in range(count):
+    candidates: dict[int, list[int]] = {}
+
+    def tries_of(first: int) -> list[int]:
         linked = links.linked_to[first]
         good = rng.sample(linked, min(len(linked), _TRIES_PER_FRAME))
         others = [k for k in rng.sample(range(count), min(count, 3)) if k != first and not links.linked[first, k]]
-        candidates[first] = (good + others)[:_TRIES_PER_FRAME]
+        return (good + others)[:_TRIES_PER_FRAME]
+
     for attempt in range(_TRIES_PER_FRAME):
-        for first in shuffled(candidates, rng):
+        for first in shuffled(range(count), rng):
+            if first not in candidates:
+                candidates[first] = tries_of(first)
             if attempt < len(candidates[first]):
                 yield first, candidates[first][attempt]
 

@@ -1,7 +1,8 @@
 """What each frame really sees: per (frame, object) visible area, truncation, occlusion, box and anchor pixel."""
 
 from spaceland.visibility.frame_maps import FrameMaps as FrameMaps
-from spaceland.visibility.frame_maps import close_up_order as close_up_order
+from spaceland.visibility.frame_maps import close_up_frames as close_up_frames
+from spaceland.visibility.frame_maps import spread_frames as spread_frames
 from spaceland.visibility.maps import MapMaker as MapMaker
 from spaceland.visibility.maps import map_maker as map_maker
 from spaceland.visibility.measure import ObjectSamples as ObjectSamples

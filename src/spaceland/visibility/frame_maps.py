@@ -1,9 +1,9 @@
 """Maps of one frame, and those that are kept on disk.
 
 Some tasks look at pixels long after visibility was measured. So that they need not decode and label depth again, all of
-them go through the frames in one order (`close_up_order`), and the maps of the first `CLOSE_UPS` frames are stored with
-the visibility: depth in steps of 0.25 mm, ids packed. Tasks see every map as it would come back from there, so that
-what they find does not depend on what was stored.
+them keep to the same few frames (`close_up_frames`), whose maps are stored with the visibility: depth in steps of
+0.25 mm, ids packed. Tasks see every map as it would come back from there, so that what they find does not depend on
+what was stored.
 """
 
 from __future__ import annotations
@@ -18,9 +18,8 @@ from jaxtyping import Bool, Float, Int
 
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.scenes.scene import Frame, Scene
+from spaceland.visibility.types import VisibilityConfig
 
-CLOSE_UPS = 40
-"""Frames of a scene whose maps are stored; of 320 x 240 pixels they take 6 MB."""
 _STEPS_PER_M = 4000.0
 _MOST_STEPS = (1 << 16) - 1
 
@@ -43,21 +42,20 @@ class FrameMaps:
     contradicted: Bool[np.ndarray, "h w"] | None = None
 
 
-def close_up_order(scene: Scene) -> list[Frame]:
-    """All frames of a scene in a shuffled order that depends on nothing but its id."""
-    order = list(scene.frames)
-    Random(f"close-ups of {scene.id}").shuffle(order)
-    return order
+def spread_frames(count: int, most: int = 400) -> range:
+    """Every n-th of `count` frames, so that there are at most `most`: of longer captures only these are combined."""
+    return range(0, count, max(1, -(-count // most)))
 
 
-def as_stored(maps: FrameMaps) -> FrameMaps:
-    """Maps as they come back from disk: without quarters of pixels, and depth in steps up to 16 m (0 beyond)."""
-    depth = _steps(maps.depth).astype(np.float32) / np.float32(_STEPS_PER_M)
-    return FrameMaps(maps.camera, depth, maps.object_ids, contradicted=maps.contradicted)
+def close_up_frames(scene: Scene, config: VisibilityConfig) -> list[Frame]:
+    """The frames of which tasks may look at single pixels, in a random order that depends on nothing but the scene."""
+    frames = [scene.frames[k] for k in spread_frames(len(scene.frames))]
+    Random(f"close-ups of {scene.id}").shuffle(frames)
+    return frames[: config.num_close_ups]
 
 
 def to_arrays(maps: FrameMaps) -> dict[str, np.ndarray]:
-    """What has to be written to get `as_stored(maps)` back."""
+    """What is stored of maps: no quarters of pixels, and depth in steps up to 16 m (0 beyond)."""
     packed = np.frombuffer(zlib.compress(maps.object_ids.astype("<i4").tobytes(), 1), dtype=np.uint8)
     found = {"depth": _steps(maps.depth), "ids": packed}
     if maps.contradicted is not None:
@@ -66,7 +64,7 @@ def to_arrays(maps: FrameMaps) -> dict[str, np.ndarray]:
 
 
 def from_arrays(camera: PinholeCamera, arrays: Mapping[str, np.ndarray]) -> FrameMaps:
-    """Maps from what `to_arrays` gave."""
+    """Maps from what `to_arrays` gave, so nearly the same."""
     shape = arrays["depth"].shape
     ids = np.frombuffer(zlib.decompress(arrays["ids"].tobytes()), dtype="<i4").reshape(shape).astype(np.int32)
     contradicted = None

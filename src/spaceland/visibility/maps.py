@@ -14,7 +14,7 @@ times: at the middles of their quarters, which for a map of half size are the pi
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,7 +26,7 @@ from spaceland.errors import SceneError
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.raycast import RayCaster
 from spaceland.scenes.scene import NO_OBJECT, Frame, Scene, Surface
-from spaceland.visibility.frame_maps import FrameMaps, as_stored
+from spaceland.visibility.frame_maps import FrameMaps, from_arrays, to_arrays
 from spaceland.visibility.labels import LabelGrid
 from spaceland.visibility.photometric import contradicted_pixels
 from spaceland.visibility.samples import point_radii
@@ -78,7 +78,7 @@ def _nearest(at_px: np.ndarray, cx: float, fx: float, image_cx: float, image_fx:
     return np.floor((at_px - cx) / fx * image_fx + image_cx + 1e-6).astype(np.int64)
 
 
-_RECENT = 12
+_RECENT = 40
 """Maps of so many frames are kept, whichever they are."""
 # What quarters of pixels show: (rows, columns) in a map of double size -> ids.
 _Look = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -90,7 +90,7 @@ class MapMaker:
     def __init__(self, scene: Scene, config: VisibilityConfig) -> None:
         self._scene, self._config = scene, config
         self._resamplings: dict[tuple[PinholeCamera, PinholeCamera], Resampling] = {}
-        self._kept: dict[str, FrameMaps] = {}
+        self._stored: dict[str, Mapping[str, np.ndarray]] = {}
         self._recent: OrderedDict[str, FrameMaps] = OrderedDict()
 
     @property
@@ -155,21 +155,22 @@ class MapMaker:
         return FrameMaps(camera, depth, ids, pixels, look(rows, columns), contradicted)
 
     def close_up(self, frame: Frame) -> FrameMaps:
-        """Maps of one frame as tasks look at them (see `close_ups`); those of the last frames are kept.
+        """Maps of one frame as tasks look at them (see `frame_maps`); those of the last frames are kept.
 
         Raises:
             SceneError: as for `maps`.
         """
-        known = self._kept.get(frame.id) or self._recent.get(frame.id)
+        known = self._recent.get(frame.id)
         if known is None:
-            known = self._recent[frame.id] = as_stored(self.maps(frame))
+            arrays = self._stored.get(frame.id) or to_arrays(self.maps(frame))
+            known = self._recent[frame.id] = from_arrays(self._config.map_camera(frame.camera), arrays)
             if len(self._recent) > _RECENT:
                 self._recent.popitem(last=False)
         return known
 
-    def keep(self, frame_id: str, maps: FrameMaps) -> None:
-        """Have the maps of a frame at hand whenever `close_up` is asked for them."""
-        self._kept[frame_id] = as_stored(maps)
+    def keep(self, frame_id: str, arrays: Mapping[str, np.ndarray]) -> None:
+        """Have the maps of a frame, as `to_arrays` gave them, at hand when `close_up` is asked for them."""
+        self._stored[frame_id] = arrays
 
     def _resampling(self, image: PinholeCamera, target: PinholeCamera) -> Resampling:
         key = image, target

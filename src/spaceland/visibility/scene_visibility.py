@@ -19,7 +19,7 @@ from jaxtyping import Bool, Float
 from spaceland.files import write_bytes
 from spaceland.geometry.transforms import invert_rigid, transform_points
 from spaceland.scenes.scene import Frame, Scene
-from spaceland.visibility.frame_maps import CLOSE_UPS, FrameMaps, close_up_order, from_arrays, to_arrays
+from spaceland.visibility.frame_maps import FrameMaps, close_up_frames, to_arrays
 from spaceland.visibility.maps import MapMaker, map_maker
 from spaceland.visibility.measure import ObjectSamples, measure_frame
 from spaceland.visibility.samples import surface_samples
@@ -57,13 +57,13 @@ def scene_visibility(
         return lazy["it"]
 
     scene_key = _scene_digest(scene, config) if cache_dir else ""
-    close_ups = frozenset(frame.id for frame in close_up_order(scene)[:CLOSE_UPS])
+    close_ups = frozenset(frame.id for frame in close_up_frames(scene, config))
     views: list[ObjectView] = []
     seen: list[np.ndarray] = []
     for start in range(0, len(scene.frames), _CHUNK):
         chunk = scene.frames[start : start + _CHUNK]
         path = _chunk_path(cache_dir, scene_key, chunk) if cache_dir else None
-        loaded = _load(path, chunk, config) if path else None
+        loaded = _load(path, chunk) if path else None
         if loaded is None:
             samples, surface = shared()
             loaded = _compute(chunk, maker, samples, surface, config, close_ups)
@@ -71,12 +71,12 @@ def scene_visibility(
                 _save(path, chunk, loaded)
         views.extend(loaded.views)
         seen.append(loaded.seen)
-        for frame_id, maps in loaded.close_ups.items():
-            maker.keep(frame_id, maps)
+        for frame_id, arrays in loaded.close_ups.items():
+            maker.keep(frame_id, arrays)
         if progress:
             progress(min(start + _CHUNK, len(scene.frames)), len(scene.frames))
     bits = np.concatenate(seen) if seen else np.zeros((0, 0), dtype=bool)
-    return SceneVisibility(tuple(f.id for f in scene.frames), tuple(views), _overlap(bits))
+    return SceneVisibility(tuple(f.id for f in scene.frames), tuple(views), _overlap(bits), config)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ class _Chunk:
 
     views: list[ObjectView]
     seen: Bool[np.ndarray, "f k"]
-    close_ups: dict[str, FrameMaps]
+    close_ups: dict[str, dict[str, np.ndarray]]
 
 
 def _compute(
@@ -102,7 +102,7 @@ def _compute(
         found.views.extend(measure_frame(frame, maps, samples, config))
         found.seen[row] = _seen_points(surface, frame, maps, config)
         if frame.id in close_ups:
-            found.close_ups[frame.id] = maps
+            found.close_ups[frame.id] = to_arrays(maps)
     return found
 
 
@@ -161,8 +161,8 @@ def _save(path: Path, chunk: Sequence[Frame], found: _Chunk) -> None:
         "seen": np.packbits(found.seen, axis=1),
         "num_points": np.array(found.seen.shape[1]),
     }
-    for frame_id, maps in found.close_ups.items():
-        arrays |= {f"{name}/{frame_index[frame_id]}": array for name, array in to_arrays(maps).items()}
+    for frame_id, stored in found.close_ups.items():
+        arrays |= {f"{name}/{frame_index[frame_id]}": array for name, array in stored.items()}
     buffer = io.BytesIO()
     np.savez(buffer, allow_pickle=False, **arrays)
     data = buffer.getvalue()
@@ -173,7 +173,7 @@ def _checksum(data: bytes) -> bytes:
     return hashlib.blake2b(data, digest_size=_CHECKSUM_BYTES).digest()
 
 
-def _load(path: Path, chunk: Sequence[Frame], config: VisibilityConfig) -> _Chunk | None:
+def _load(path: Path, chunk: Sequence[Frame]) -> _Chunk | None:
     """A chunk from the cache; None when it is not there or damaged (it is then computed anew)."""
     try:
         stored = path.read_bytes()
@@ -186,9 +186,9 @@ def _load(path: Path, chunk: Sequence[Frame], config: VisibilityConfig) -> _Chun
         data = dict(file)
     seen = np.unpackbits(data["seen"], axis=1, count=int(data["num_points"])).astype(bool)
     views = [ObjectView.from_array(chunk[f].id, row) for f, row in zip(data["frame"], data["views"], strict=True)]
-    close_ups = {}
-    for row, frame in enumerate(chunk):
-        arrays = {name.split("/")[0]: array for name, array in data.items() if name.endswith(f"/{row}")}
-        if arrays:
-            close_ups[frame.id] = from_arrays(config.map_camera(frame.camera), arrays)
+    close_ups: dict[str, dict[str, np.ndarray]] = {}
+    for name, array in data.items():
+        kind, _, row = name.partition("/")
+        if row:
+            close_ups.setdefault(chunk[int(row)].id, {})[kind] = array
     return _Chunk(views, seen, close_ups)

@@ -29,6 +29,8 @@ class VisibilityConfig:
     """Compare pictures with the surface's colours where there is neither depth nor an id map (see `photometric`)."""
     num_overlap_points: int = 4096
     """Surface points on which frame overlap is counted."""
+    num_close_ups: int = 40
+    """Frames of which tasks may look at single pixels; their maps are kept with the views (6 MB of 320 x 240)."""
     min_visible_px: float = 16.0
     """Views with fewer visible pixels (of the colour image) are not kept."""
 
@@ -103,12 +105,13 @@ class SceneVisibility:
     """All object views of a scene, and how much frames share.
 
     `overlap[i, j]` is the share of the surface seen in frame i that frame j sees too ([F, F], rows need not equal
-    columns). Frames are in the order of `frame_ids`.
+    columns). Frames are in the order of `frame_ids`. `config` says how it was measured.
     """
 
     frame_ids: tuple[str, ...]
     views: tuple[ObjectView, ...]
     overlap: Float[np.ndarray, "f f"]
+    config: VisibilityConfig = VisibilityConfig()
 
     @cached_property
     def _by_frame(self) -> dict[str, list[ObjectView]]:
