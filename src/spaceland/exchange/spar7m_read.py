@@ -192,7 +192,8 @@ def parse_line(file: QaFile, number: int, line: bytes) -> SparRow | str:
         marks = from_fields(task, fields, len(paths))
     except (ValueError, RecursionError) as error:
         return f"marks: {error}"
-    question = _PLACEHOLDER.sub("", question).replace("<video>\n", "").strip()
+    # A blank at the end may be the empty slot of an option: "D. right, above, ".
+    question = _PLACEHOLDER.sub("", question).replace("<video>\n", "").lstrip().rstrip("\r\n")
     answer = answer.strip()
     options = read_options(question) if file.format == "select" else None
     return SparRow(

@@ -31,14 +31,13 @@ from spaceland.questions.answers import PlaceAnswer
 from spaceland.questions.facts import Fact, TaskContext, shuffled
 from spaceland.questions.marks import to_thousand
 from spaceland.questions.phrasing import Wording
-from spaceland.questions.viewsets import Links, view_pairs
+from spaceland.questions.viewsets import Links, close_up_firsts
 from spaceland.scenes.scene import Frame, Scene
+from spaceland.visibility import map_maker
 
 _AROUND_PX = 2
-"""Depth pixels looked at on each side of the projection."""
+"""Pixels of the depth map looked at on each side of the projection."""
 _CASTERS: WeakKeyDictionary[Scene, RayCaster] = WeakKeyDictionary()
-_DEPTHS: WeakKeyDictionary[Frame, np.ndarray] = WeakKeyDictionary()
-_DEPTHS_HELD = 32
 _APART = 120
 """Places of a question differ by this much of 1000, across and down together."""
 _OTHER_PLACES, _NEEDED = 10, 3
@@ -53,7 +52,7 @@ def propose_camera_pose(context: TaskContext, rng: Random) -> Iterator[Fact]:
     twin = Random()
     twin.setstate(rng.getstate())
     seed = twin.getrandbits(64)
-    for first, second in view_pairs(context, rng):
+    for first, second in close_up_firsts(context, rng):
         fact = _of_pair(context, first, second, seed)
         if fact is not None:
             yield fact
@@ -73,7 +72,7 @@ def _of_pair(context: TaskContext, first: Frame, second: Frame, seed: int) -> Fa
         context.reject("second camera is outside the first image", (first.id, second.id))
         return None
     tested = _tested_by(context.scene, first)
-    free_m = float(_free_depths(context.scene, first, np.array([[u, v]]))[0])
+    free_m = float(_free_depths(context, first, np.array([[u, v]]))[0])
     if free_m <= 0:
         context.reject("depth unknown where the second camera is", (first.id, second.id))
         return None
@@ -155,7 +154,7 @@ class _OtherPlaces:
         if not chosen:
             return
         written = thousands[chosen] * size / 1000
-        free_m = _free_depths(self._context.scene, self._first, written)
+        free_m = _free_depths(self._context, self._first, written)
         rays = self._first.camera.unproject(written, np.ones(len(written)))
         for (x, y), z, free, ray in zip(thousands[chosen].tolist(), depths[chosen].tolist(), free_m, rays, strict=True):
             if free >= z + self._context.policy.camera_clearance_m:
@@ -203,24 +202,23 @@ def _tested_by(scene: Scene, frame: Frame) -> str:
     return "nothing" if surface is None or surface.faces is None or len(surface.faces) == 0 else "mesh"
 
 
-def _free_depths(scene: Scene, frame: Frame, pixels: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n"]:
+def _free_depths(context: TaskContext, frame: Frame, pixels: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n"]:
     """The least depth around each pixel; 0 where it is unknown, infinite where nothing in the scene tells."""
-    tested_by = _tested_by(scene, frame)
+    tested_by = _tested_by(context.scene, frame)
     if tested_by == "nothing":
         return np.full(len(pixels), np.inf)
     if tested_by == "mesh":
-        return _cast_depths(scene, frame, pixels)
-    camera, depth = frame.depth_camera or frame.camera, _depth_of(frame)
-    # The map may be stored in another size than its camera's.
-    x = ((pixels[:, 0] - frame.camera.cx) / frame.camera.fx * camera.fx + camera.cx) * depth.shape[1] / camera.width
-    y = ((pixels[:, 1] - frame.camera.cy) / frame.camera.fy * camera.fy + camera.cy) * depth.shape[0] / camera.height
+        return _cast_depths(context.scene, frame, pixels)
+    maps = map_maker(context.scene, context.views.visibility.config).close_up(frame)
+    depth = maps.depth
+    x, y = (pixels * [maps.camera.width / frame.camera.width, maps.camera.height / frame.camera.height]).T
     result = np.zeros(len(pixels))
     for k, (column, row) in enumerate(zip(x.astype(int).tolist(), y.astype(int).tolist(), strict=True)):
         near = depth[
             max(0, row - _AROUND_PX) : max(0, row + _AROUND_PX + 1),
             max(0, column - _AROUND_PX) : max(0, column + _AROUND_PX + 1),
         ]
-        near = near[np.isfinite(near) & (near > 0)]
+        near = near[near > 0]
         result[k] = near.min() if len(near) else 0.0
     return result
 
@@ -238,16 +236,6 @@ def _cast_depths(scene: Scene, frame: Frame, pixels: Float[np.ndarray, "n 2"]) -
     # A ray that meets nothing leaves through a hole of the scan: it says as little as a pixel without depth.
     hits = np.where(hits > 0, hits, np.inf).reshape(-1, len(offsets)).min(-1)
     return np.where(np.isfinite(hits), hits, 0.0)
-
-
-def _depth_of(frame: Frame) -> np.ndarray:
-    """The depth map of a frame; those of the last frames are kept."""
-    if frame not in _DEPTHS:
-        while len(_DEPTHS) >= _DEPTHS_HELD:
-            del _DEPTHS[next(iter(_DEPTHS))]
-        assert frame.depth is not None
-        _DEPTHS[frame] = frame.depth()
-    return _DEPTHS[frame]
 
 
 def _fields(fact: Fact) -> dict[str, str]:

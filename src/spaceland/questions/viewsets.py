@@ -19,6 +19,7 @@ from spaceland.scenes.scene import Frame
 from spaceland.visibility import close_up_frames, spread_frames
 
 _TRIES_PER_FRAME = 12
+_SECONDS = 60
 
 
 class Links:
@@ -77,6 +78,20 @@ def close_up_pairs(context: TaskContext, rng: Random) -> Iterator[tuple[Frame, F
             yield links.frames[first], links.frames[second]
         else:
             context.reject(links.problem(first, second, context), (links.frames[first].id, links.frames[second].id))
+
+
+def close_up_firsts(context: TaskContext, rng: Random) -> Iterator[tuple[Frame, Frame]]:
+    """Linked pairs of which the first frame may be looked at closely, at most `_SECONDS` with the same one."""
+    links = context.views.links(context)
+    if len(links.frames) < 2:
+        context.reject_scene("fewer than two views", len(links.frames))
+    row = {frame.id: k for k, frame in enumerate(links.frames)}
+    pairs = []
+    for frame in close_up_frames(context.scene, context.views.visibility.config):
+        linked = links.linked_to[row[frame.id]]
+        pairs += [(row[frame.id], second) for second in rng.sample(linked, min(len(linked), _SECONDS))]
+    for first, second in shuffled(pairs, rng):
+        yield links.frames[first], links.frames[second]
 
 
 def view_sets(context: TaskContext, rng: Random) -> Iterator[tuple[tuple[Frame, ...], frozenset[int]]]:
