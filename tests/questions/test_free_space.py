@@ -13,7 +13,7 @@ from handmade import box_scene
 from spaceland.geometry.footprints import over_footprint
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.facts import Fact, SceneViews, TaskContext
-from spaceland.questions.free_space import FREE_SPACE, _on_side, find_ground, propose_free_space
+from spaceland.questions.free_space import FREE_SPACE, _on_side, find_ground, find_standing, propose_free_space
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.scenes.scene import Scene
 from spaceland.visibility import scene_visibility
@@ -53,7 +53,7 @@ def test_spots_are_on_their_side_and_free(scene: Scene) -> None:
 
 def test_wrong_places_are_no_floor_or_on_another_side(scene: Scene) -> None:
     context = context_of(scene)
-    ground = find_ground(context, scene.frames[0])
+    ground = find_ground(context, scene.frames[0], find_standing(context))
     where = {tuple(xy): k for k, xy in enumerate(ground.xy.tolist())}
     for fact in facts(scene):
         center = scene.objects_by_id[fact.objects["red"]].center
@@ -68,7 +68,7 @@ def test_wrong_places_are_no_floor_or_on_another_side(scene: Scene) -> None:
 
 def test_the_right_spot_is_not_the_only_floor(scene: Scene) -> None:
     context, frame = context_of(scene), scene.frames[0]
-    ground = find_ground(context, frame)
+    ground = find_ground(context, frame, find_standing(context))
     where = {tuple(xy): k for k, xy in enumerate(ground.xy.tolist())}
     on_floor = [sum(ground.is_floor[where[tuple(p)]] for p in f.values["other_points"]) for f in facts(scene)]
     assert set(on_floor) == {2}
@@ -110,7 +110,8 @@ def test_things_overhead_leave_the_floor_free_and_rugs_do_not() -> None:
     lamp = ("lamp", (4.2, 4.5, 2.4), (0.5, 0.5, 0.3))
     rug = ("rug", (1.7, 4.5, 0.01), (1.4, 1.4, 0.02))
     scene = box_scene([CHEST, lamp, rug], [POSE], with_ids=True)
-    ground = find_ground(context_of(scene), scene.frames[0])
+    context = context_of(scene)
+    ground = find_ground(context, scene.frames[0], find_standing(context))
     free = ground.world[ground.is_free]
     assert over_footprint(scene.objects[1].box, free[:, :2]).any()
     assert not over_footprint(scene.objects[2].box, free[:, :2], 0.19).any()
@@ -136,7 +137,8 @@ def test_no_floor_and_things_off_the_axis() -> None:
 
 
 def test_a_mirror_exchanges_left_and_right(scene: Scene) -> None:
-    ground, other = (find_ground(context_of(s), s.frames[0]) for s in (scene, mirrored(scene)))
+    contexts = [context_of(scene), context_of(mirrored(scene))]
+    ground, other = (find_ground(c, c.scene.frames[0], find_standing(c)) for c in contexts)
     np.testing.assert_allclose(other.right * [-1, 1], -ground.right, atol=1e-12)
     assert abs(int(other.is_free.sum()) - int(ground.is_free.sum())) <= 0.02 * len(ground.xy)
     sides = {fact.values["side"] for fact in facts(mirrored(scene), 3)}

@@ -105,6 +105,7 @@ class SceneViews:
         self.camera_places: dict[str, dict[str, float]] = {}
         """What rows tell of cameras, by frame id; worked out once."""
         self._from_observer: dict[tuple[str, str], dict[int, float]] = {}
+        self._clear_in: dict[str, frozenset[int]] = {}
         self._things_in: dict[tuple[str, frozenset[str]], frozenset[int]] = {}
         self._stray: dict[int, float] = {}
         self.usual: dict[str, list[float]] = {}
@@ -152,6 +153,12 @@ class SceneViews:
                     good.append(view)
             self._askable[frame_id] = good
         return self._askable[frame_id]
+
+    def clear_in(self, frame_id: str) -> frozenset[int]:
+        """Ids of the objects that a frame shows clearly."""
+        if frame_id not in self._clear_in:
+            self._clear_in[frame_id] = frozenset(view.object_id for view in self.askable(frame_id))
+        return self._clear_in[frame_id]
 
     def askable_view(self, frame_id: str, object_id: int) -> ObjectView | None:
         """The view of one object in one frame, if it may be asked about."""

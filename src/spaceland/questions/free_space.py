@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from random import Random
 
@@ -49,6 +50,10 @@ _OVERHEAD_M = 1.8
 """What hangs higher than this leaves the floor below it free."""
 
 
+Standing = tuple[SceneObject, tuple[np.ndarray, np.ndarray]]
+"""A thing, and the lower and the upper corner of a rectangle around it on the floor."""
+
+
 @dataclass(frozen=True, eq=False)
 class Ground:
     """Places that a frame shows: `xy` [n, 2] from 0 to 1000 and `world` [n, 3], and which of them are what."""
@@ -68,10 +73,11 @@ def propose_free_space(context: TaskContext, rng: Random) -> Iterator[Fact]:
         context.reject_scene("floor unknown")
         return
     frames = close_up_frames(context.scene, context.views.visibility.config)
-    yield from round_robin_lazily((_in_frame(context, frame, rng) for frame in frames), width=4)
+    standing = find_standing(context)
+    yield from round_robin_lazily((_in_frame(context, frame, standing, rng) for frame in frames), width=4)
 
 
-def _in_frame(context: TaskContext, frame: Frame, rng: Random) -> Iterator[Fact]:
+def _in_frame(context: TaskContext, frame: Frame, standing: Sequence[Standing], rng: Random) -> Iterator[Fact]:
     heading = frame.T_world_cam[:2, 2]
     if np.degrees(np.arccos(min(1.0, float(np.linalg.norm(heading))))) > context.policy.max_elevation_deg:
         context.reject("too steep for a heading", (frame.id,))
@@ -91,7 +97,7 @@ def _in_frame(context: TaskContext, frame: Frame, rng: Random) -> Iterator[Fact]
         if bearing_deg > context.policy.max_beside_bearing_deg:
             context.reject("too far from straight ahead", (frame.id,), ids, bearing_deg)
             continue
-        ground = ground or find_ground(context, frame)
+        ground = ground or find_ground(context, frame, standing)
         facts = (_on_side(context, frame, ground, view, side, rng) for side in shuffled(SIDES, rng))
         found = list(islice((fact for fact in facts if fact is not None), _SIDES_ASKED))
         if not found:
@@ -106,7 +112,7 @@ def _lift_m(context: TaskContext, object_id: int) -> float:
     return round(float(context.thing(object_id).box.corners()[:, 2].min()) - room.floor_z_m, 6)
 
 
-def find_ground(context: TaskContext, frame: Frame) -> Ground:
+def find_ground(context: TaskContext, frame: Frame, standing: Sequence[Standing]) -> Ground:
     """What a frame shows of the floor and of things, on a grid of pixels whose surroundings show the same."""
     scene, policy, maps = context.scene, context.policy, maps_of(context, frame)
     assert scene.room is not None
@@ -127,20 +133,13 @@ def find_ground(context: TaskContext, frame: Frame) -> Ground:
     rows, columns = (grid.ravel() for grid in np.mgrid[2 : camera.height : _STEP_PX, 2 : camera.width : _STEP_PX])
     kept = (floor | things)[rows, columns]
     rows, columns = rows[kept], columns[kept]
-    across = np.array([to_thousand(column + 0.5, camera.width) for column in range(camera.width)])
-    down = np.array([to_thousand(row + 0.5, camera.height) for row in range(camera.height)])
-    xy = np.stack([across[columns], down[rows]], axis=-1)
+    xy = np.stack([_thousands(camera.width)[columns], _thousands(camera.height)[rows]], axis=-1)
     pixels = np.stack([columns + 0.5, rows + 0.5], axis=-1)
     places = transform_points(frame.T_world_cam, camera.unproject(pixels, maps.depth[rows, columns].astype(np.float64)))
     is_floor = floor[rows, columns]
     is_free = is_floor.copy()
     x, y = np.where(is_floor, places[:, 0], np.nan), np.where(is_floor, places[:, 1], np.nan)
-    for thing in _standing(context):
-        around = thing.box.axis_aligned()
-        (x0, y0), (x1, y1) = (
-            around.minimum[:2] - 2 * policy.free_margin_m,
-            around.maximum[:2] + 2 * policy.free_margin_m,
-        )
+    for thing, ((x0, y0), (x1, y1)) in standing:
         near = np.flatnonzero((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1))
         if len(near):
             is_free[near] &= ~over_footprint(thing.box, places[near, :2], policy.free_margin_m)
@@ -160,15 +159,22 @@ def _all_around(mask: Bool[np.ndarray, "h w"], radius: int) -> Bool[np.ndarray, 
     return held
 
 
-def _standing(context: TaskContext) -> list[SceneObject]:
-    """What takes up floor."""
-    room = context.scene.room
+def find_standing(context: TaskContext) -> list[Standing]:
+    """What takes up floor, with a rectangle around it that holds all that is too near to it."""
+    room, margin = context.scene.room, 2 * context.policy.free_margin_m
     assert room is not None
-    return [
-        thing
-        for thing in context.scene.objects
-        if thing.label not in BUILDING and thing.aabb.minimum[2] - room.floor_z_m < _OVERHEAD_M
-    ]
+    found = []
+    for thing in context.scene.objects:
+        if thing.label not in BUILDING and thing.aabb.minimum[2] - room.floor_z_m < _OVERHEAD_M:
+            around = thing.box.axis_aligned()
+            found.append((thing, (around.minimum[:2] - margin, around.maximum[:2] + margin)))
+    return found
+
+
+@cache
+def _thousands(size: int) -> Int[np.ndarray, "n"]:
+    """Positions of pixel centres from 0 to 1000."""
+    return np.array([to_thousand(k + 0.5, size) for k in range(size)])
 
 
 def _on_side(

@@ -17,10 +17,8 @@ of its kind. Distances follow `Conventions.distance`; with several images the ob
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
 from random import Random
 from zlib import crc32
 
@@ -130,26 +128,23 @@ def _of_observer(
 ) -> Iterator[Fact]:
     ids = [frame.id for frame in frames]
     seen_in = [context.views.things_in(frame_id, BUILDING_LABELS) for frame_id in ids]
-    times_seen = Counter(chain.from_iterable(seen_in))
-    clear_in = [
-        [view.object_id for view in context.views.askable(frame_id) if view.object_id in seen]
-        for frame_id, seen in zip(ids, seen_in, strict=True)
-    ]
-    if len(set().union(*clear_in)) < _MIN_CANDIDATES:
+    clear_in = [context.views.clear_in(frame_id) & seen for frame_id, seen in zip(ids, seen_in, strict=True)]
+    if len(frozenset().union(*clear_in)) < _MIN_CANDIDATES:
         context.reject("fewer than three clear objects", ids)
         return
     # Every image but the observer's and a joint shows something clearly that no other image shows.
-    if any(k not in joints and all(times_seen[i] > 1 for i in clear_in[k]) for k in range(1, len(frames))):
-        context.reject("an image would not be needed", ids)
-        return
+    for k in range(1, len(frames)):
+        if k not in joints and clear_in[k] <= frozenset().union(*seen_in[:k], *seen_in[k + 1 :]):
+            context.reject("an image would not be needed", ids)
+            return
     known = context.views.observer_distances_m(frames[0], context.conventions.distance)
-    distances = {object_id: known[object_id] for object_id in sorted(times_seen)}
+    distances = {object_id: known[object_id] for object_id in sorted(frozenset().union(*seen_in))}
     for asks in shuffled(ASKS, rng):
         found = winner_and_next(context, distances, asks)
         if found is None:
             continue
         winner, runner_up = found
-        reason = _answer_problem(context, frames, times_seen[winner], clear_in, winner)
+        reason = _answer_problem(context, frames, seen_in, clear_in, winner)
         if reason:
             context.reject(reason, ids, [winner])
             continue
@@ -165,17 +160,21 @@ def _of_observer(
                 "asks": asks,
                 "distance_m": round(distances[winner], 6),
                 "runner_up_m": round(distances[runner_up], 6),
-                "other_boxes": _others(context, frames, clear, times_seen, winner),
+                "other_boxes": _others(context, frames, clear, seen_in, winner),
             },
             params={**_params(context), "box": "around the visible part", "not_counted": sorted(BUILDING_LABELS)},
         )
 
 
 def _answer_problem(
-    context: TaskContext, frames: Sequence[Frame], times_seen: int, clear_in: Sequence[Sequence[int]], winner: int
+    context: TaskContext,
+    frames: Sequence[Frame],
+    seen_in: Sequence[frozenset[int]],
+    clear_in: Sequence[frozenset[int]],
+    winner: int,
 ) -> str | None:
     """Why the winner cannot be the answer: it must be clear in one image, and nothing else may be meant by it."""
-    if times_seen > 1:
+    if sum(winner in seen for seen in seen_in) > 1:
         return "seen in several images"
     if not any(winner in clear for clear in clear_in):
         return "the answer is not clearly visible"
@@ -189,14 +188,13 @@ def _labels_in(context: TaskContext, frame: Frame) -> list[str]:
 
 
 def _clear_picks(
-    context: TaskContext, frames: Sequence[Frame], clear_in: Sequence[Sequence[int]]
+    context: TaskContext, frames: Sequence[Frame], clear_in: Sequence[frozenset[int]]
 ) -> dict[int, list[Pick]]:
     """In which images each object is clear, by object id."""
     picks: dict[int, list[Pick]] = {}
     for image, (frame, clear) in enumerate(zip(frames, clear_in, strict=True)):
-        wanted = frozenset(clear)
         for view in context.views.askable(frame.id):
-            if view.object_id in wanted:
+            if view.object_id in clear:
                 picks.setdefault(view.object_id, []).append(Pick(view, image))
     return dict(sorted(picks.items()))
 
@@ -205,11 +203,11 @@ def _others(
     context: TaskContext,
     frames: Sequence[Frame],
     clear: Mapping[int, Sequence[Pick]],
-    times_seen: Mapping[int, int],
+    seen_in: Sequence[frozenset[int]],
     winner: int,
 ) -> list[list[object]]:
     """What wrong options are made of: [place, box] of other clear objects that, as the winner, only one image shows."""
-    known = [object_id for object_id in clear if object_id != winner and times_seen[object_id] == 1]
+    known = [i for i in clear if i != winner and sum(i in seen for seen in seen_in) == 1]
     picks = [pick for object_id in known for pick in clear[object_id]]
     return [[_place(context, frames, pick), list(_box(frames, pick))] for pick in picks[:MAX_OTHERS]]
 

@@ -158,27 +158,34 @@ def slot(sign: int, names: tuple[str, str]) -> str:
     return "" if sign == 0 else names[sign > 0]
 
 
+_VARIED = (4, 1, 4)
+"""How often left and right, height, and the third slot are asked about, compared with each other."""
+
+
 def relation_options(
     right: tuple[str, str, str], axes: Sequence[tuple[str, str]], place: int, rng: Random
 ) -> list[str] | None:
     """Four different slot triples with the right one at index `place`.
 
-    Wrong ones keep the right one's empty slots where that leaves enough of them, so that the shape of an option does
-    not give it away; otherwise slots that are empty are filled in or emptied.
+    Two slots vary, and the options are their four combinations: each value stands in two options, so that none is the
+    one that most agree with. Left and right are among them where told, as they are found by looking and not by knowing
+    what is usual; height, which labels often tell, seldom is. Slots that are empty stay so where two are told;
+    otherwise they are filled in, too.
     """
-    same_shape = [
-        triple
-        for triple in product(*[axis if slot else ("",) for slot, axis in zip(right, axes, strict=True)])
-        if triple != right
-    ]
-    # The mirror image of the right one is always there: left and right are told by looking, not by what is frequent.
-    mirror = (OPPOSITE.get(right[0], ""), right[1], right[2])
-    others = shuffled((triple for triple in same_shape if triple != mirror), rng)
-    wrong = shuffled([mirror, *others[:2]] if mirror in same_shape else others[:3], rng)
-    if len(wrong) < 3:
+    told = [k for k in range(3) if right[k]]
+    if len(told) >= 2:
+        first = told[0]
+        second = rng.choices(told[1:], [_VARIED[k] for k in told[1:]])[0]
+        pairs = product(*[axes[k] if k in (first, second) else (right[k],) for k in range(3)])
+        wrong = shuffled((triple for triple in pairs if triple != right), rng)
+    else:
         # Only slots whose truth is known to be empty or not are varied, so every such triple is wrong.
-        other = [t for t in product(*[(*axis, "") for axis in axes]) if t != right and t not in wrong and any(t)]
-        wrong += shuffled(other, rng)[: 3 - len(wrong)]
+        other = [t for t in product(*[(*axis, "") for axis in axes]) if t != right and any(t)]
+        mirror = tuple(OPPOSITE.get(word, "") for word in right)
+        wrong = (
+            [mirror, *shuffled((t for t in other if t != mirror), rng)[:2]] if any(right) else shuffled(other, rng)[:3]
+        )
+        wrong = shuffled(wrong, rng)
     texts = [RelationAnswer(tuple(t)).text for t in wrong]  # type: ignore[arg-type]
     texts.insert(place, RelationAnswer(right).text)
     return texts
@@ -232,7 +239,9 @@ def options_oc(fact: Fact, place: int, rng: Random) -> list[str] | None:
 
 def _statement(fact: Fact, truth: bool, rng: Random) -> dict[str, str]:
     assert isinstance(fact.answer, RelationAnswer)
-    word = rng.choice(fact.answer.words)
+    # Labels often tell what is above what, so that is not asked as often.
+    words = fact.answer.words
+    word = rng.choices(words, [_VARIED[1 if word in BELOW_ABOVE else 0] for word in words])[0]
     return {"claim": describe_oo([word if truth else OPPOSITE[word]], fact.name("blue"))}
 
 
