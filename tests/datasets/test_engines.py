@@ -15,7 +15,6 @@ from spaceland.datasets.engines import ray_engine
 from spaceland.datasets.generate import generate, list_jobs, shard_of
 from spaceland.errors import DependencyError, SourceError
 
-SOURCE = "rooms:1-5?width=160&height=120&frames=32"
 CONFIG = GenerateConfig(tasks=("depth_prediction_oc", "obj_spatial_relation_oo_mv", "room_size"), per_scene=2)
 
 
@@ -25,20 +24,20 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def whole(source: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     out = tmp_path_factory.mktemp("whole") / "d"
-    generate([SOURCE], out, CONFIG, workers=1)
+    generate([source], out, CONFIG, workers=1)
     return digests(out)
 
 
-def test_shards_together_are_the_whole(whole: dict[str, str], tmp_path: Path) -> None:
+def test_shards_together_are_the_whole(source: str, whole: dict[str, str], tmp_path: Path) -> None:
     for part in (2, 1):
-        result = generate([SOURCE], tmp_path / "d", CONFIG, workers=1, shard=(part, 2))
+        result = generate([source], tmp_path / "d", CONFIG, workers=1, shard=(part, 2))
         assert result.info is None
         assert not (tmp_path / "d" / "rows.jsonl").exists()
-    assert (result.num_staged, result.num_scenes) == (5, 5)
-    joined = generate([SOURCE], tmp_path / "d", CONFIG, workers=1)
-    assert joined.num_reused == 5
+    assert (result.num_staged, result.num_scenes) == (3, 3)
+    joined = generate([source], tmp_path / "d", CONFIG, workers=1)
+    assert joined.num_reused == 3
     assert digests(tmp_path / "d") == whole
 
 
@@ -73,7 +72,9 @@ def test_missing_ray_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.heavy
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="needs Ray: pip install 'spaceland[ray]'")
-def test_a_cluster_that_loses_a_machine_makes_the_same_bytes(whole: dict[str, str], tmp_path: Path) -> None:
+def test_a_cluster_that_loses_a_machine_makes_the_same_bytes(
+    source: str, whole: dict[str, str], tmp_path: Path
+) -> None:
     import ray
     from ray.cluster_utils import Cluster
 
@@ -88,7 +89,7 @@ def test_a_cluster_that_loses_a_machine_makes_the_same_bytes(whole: dict[str, st
 
     try:
         cluster.wait_for_nodes()
-        result = generate([SOURCE], tmp_path / "d", CONFIG, engine=ray_engine(cluster.address), progress=progress)
+        result = generate([source], tmp_path / "d", CONFIG, engine=ray_engine(cluster.address), progress=progress)
     finally:
         ray.shutdown()
         cluster.shutdown()

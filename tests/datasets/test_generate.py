@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +24,6 @@ from spaceland.datasets.generate import estimate, generate
 from spaceland.datasets.rows import COLUMNS, read_rows, row_problem
 from spaceland.errors import OutputError, SceneError, SourceError
 
-SOURCE = "rooms:1-3?width=160&height=120"
 CONFIG = GenerateConfig(tasks=("depth_prediction_oc", "view_change_infer", "room_size"), per_scene=3)
 
 
@@ -36,9 +36,9 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def dataset(source: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("dataset") / "d"
-    generate([SOURCE], out, CONFIG, workers=1)
+    generate([source], out, CONFIG, workers=1)
     return out
 
 
@@ -73,18 +73,18 @@ def test_nothing_in_the_files_tells_where_or_when(dataset: Path) -> None:
         assert os.uname().nodename not in text or len(os.uname().nodename) < 4
 
 
-def test_two_workers_make_the_same_bytes(dataset: Path, tmp_path: Path) -> None:
-    generate([SOURCE], tmp_path / "d", CONFIG, workers=2)
+def test_two_workers_make_the_same_bytes(source: str, dataset: Path, tmp_path: Path) -> None:
+    generate([source], tmp_path / "d", CONFIG, workers=2)
     assert digests(tmp_path / "d") == digests(dataset)
 
 
-def test_cache_changes_nothing(dataset: Path, tmp_path: Path) -> None:
+def test_cache_changes_nothing(source: str, dataset: Path, tmp_path: Path) -> None:
     for name in ("first", "second"):
-        generate([SOURCE], tmp_path / name, CONFIG, workers=1, cache_dir=tmp_path / "cache")
+        generate([source], tmp_path / name, CONFIG, workers=1, cache_dir=tmp_path / "cache")
         assert digests(tmp_path / name) == digests(dataset)
 
 
-def test_killed_run_goes_on_to_the_same_bytes(dataset: Path, tmp_path: Path) -> None:
+def test_killed_run_goes_on_to_the_same_bytes(source: str, dataset: Path, tmp_path: Path) -> None:
     """SIGKILL at several moments, then a run to the end."""
     out = tmp_path / "d"
     command = [
@@ -92,7 +92,7 @@ def test_killed_run_goes_on_to_the_same_bytes(dataset: Path, tmp_path: Path) -> 
         "-m",
         "spaceland",
         "generate",
-        SOURCE,
+        source,
         "--out",
         str(out),
         "--per-scene",
@@ -113,7 +113,9 @@ def test_killed_run_goes_on_to_the_same_bytes(dataset: Path, tmp_path: Path) -> 
     assert {k: v for k, v in digests(out).items() if k not in left} == digests(dataset)
 
 
-def test_interrupted_scene_is_made_again(dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_scene_is_made_again(
+    source: str, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "d"
     real = stage.write_text
 
@@ -124,48 +126,44 @@ def test_interrupted_scene_is_made_again(dataset: Path, tmp_path: Path, monkeypa
 
     monkeypatch.setattr(stage, "write_text", die_on_second)
     with pytest.raises(KeyboardInterrupt):
-        generate([SOURCE], out, CONFIG, workers=1)
+        generate([source], out, CONFIG, workers=1)
     assert not (out / "rows.jsonl").exists()
     monkeypatch.undo()
-    result = generate([SOURCE], out, CONFIG, workers=1)
+    result = generate([source], out, CONFIG, workers=1)
     assert result.num_reused == 1
     assert digests(out) == digests(dataset)
 
 
-def test_other_settings_in_the_same_folder_are_refused_by_name(dataset: Path) -> None:
+def test_other_settings_in_the_same_folder_are_refused_by_name(source: str, dataset: Path) -> None:
     with pytest.raises(OutputError, match=r"seed is 0 there and 5 now"):
-        generate([SOURCE], dataset, replace(CONFIG, seed=5), workers=1)
+        generate([source], dataset, replace(CONFIG, seed=5), workers=1)
     with pytest.raises(OutputError, match=r"sources"):
         generate(["rooms:1"], dataset, CONFIG, workers=1)
 
 
-def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
+def test_a_folder_with_other_files_is_refused(source: str, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(OutputError, match="holds files that are no dataset"):
-        generate([SOURCE], tmp_path, CONFIG)
+        generate([source], tmp_path, CONFIG)
 
 
-def test_seed_changes_the_choice_and_limit_the_scenes(dataset: Path, tmp_path: Path) -> None:
-    generate([SOURCE], tmp_path / "d", replace(CONFIG, seed=1, limit=1), workers=1)
+def test_seed_changes_the_choice_and_limit_the_scenes(source: str, dataset: Path, tmp_path: Path) -> None:
+    generate([source], tmp_path / "d", replace(CONFIG, seed=1, limit=1), workers=1)
     rows = list(read_rows(tmp_path / "d" / "rows.jsonl"))
     assert {row["scene"] for row in rows} == {"room0001"}
     before = {row["id"]: row["question"] for row in read_rows(dataset / "rows.jsonl") if row["scene"] == "room0001"}
     assert {row["id"]: row["question"] for row in rows} != before
 
 
-def test_one_scene_alone_gives_the_same_rows(dataset: Path, tmp_path: Path) -> None:
-    generate(["rooms:2?width=160&height=120"], tmp_path / "d", CONFIG, workers=1)
+def test_one_scene_alone_gives_the_same_rows(source: str, dataset: Path, tmp_path: Path) -> None:
+    generate([f"{source}/room0002"], tmp_path / "d", CONFIG, workers=1)
     alone = list(read_rows(tmp_path / "d" / "rows.jsonl"))
     assert alone == [row for row in read_rows(dataset / "rows.jsonl") if row["scene"] == "room0002"]
 
 
-def test_broken_scene_is_named_and_the_others_go_on(tmp_path: Path) -> None:
-    from spaceland.scenes.folder import write_scene
-    from spaceland.scenes.sources import open_source
-
-    source = open_source("rooms:1-2?width=160&height=120")
-    for scene_id in source.ids():
-        write_scene(source.open(scene_id), tmp_path / "scenes" / scene_id)
+def test_broken_scene_is_named_and_the_others_go_on(source: str, tmp_path: Path) -> None:
+    for scene_id in ("room0001", "room0002"):
+        shutil.copytree(Path(source.removeprefix("folder:")) / scene_id, tmp_path / "scenes" / scene_id)
     (tmp_path / "scenes" / "room0001" / "scene.json").write_text('{"truncated": ')
     result = generate([f"folder:{tmp_path / 'scenes'}"], tmp_path / "d", CONFIG, workers=1)
     assert list(result.failures) == ["room0001"]
@@ -174,20 +172,22 @@ def test_broken_scene_is_named_and_the_others_go_on(tmp_path: Path) -> None:
     assert list(result.info["scenes"]) == ["room0002"]
 
 
-def test_disk_full_is_one_clear_error_and_leaves_no_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_full_is_one_clear_error_and_leaves_no_parts(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def full(self: Path, data: bytes) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(OutputError, match="No space left on device"):
-        generate([SOURCE], tmp_path / "d", CONFIG, workers=1)
+        generate([source], tmp_path / "d", CONFIG, workers=1)
     assert not list((tmp_path / "d").rglob("*.tmp"))
 
 
-def test_unwritable_output_is_one_clear_error(tmp_path: Path) -> None:
+def test_unwritable_output_is_one_clear_error(source: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot write"):
-        generate([SOURCE], tmp_path / "file" / "d", CONFIG, workers=1)
+        generate([source], tmp_path / "file" / "d", CONFIG, workers=1)
 
 
 def test_same_scene_twice_is_refused(tmp_path: Path) -> None:
@@ -201,12 +201,14 @@ def test_ids_that_would_leave_the_folder_are_refused(name: str) -> None:
         stage.check_name(name)
 
 
-def test_estimate_counts_without_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: Path) -> None:
+def test_estimate_counts_without_writing(
+    source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dataset: Path
+) -> None:
     def never(*args: object) -> None:
         raise AssertionError("a dry run wrote a file")
 
     monkeypatch.setattr(files, "atomic_path", never)
-    guess = estimate([SOURCE], CONFIG, sample=3)
+    guess = estimate([source], CONFIG, sample=3)
     rows = list(read_rows(dataset / "rows.jsonl"))
     assert guess.num_scenes == 3
     assert sum(sum(formats.values()) for formats in guess.rows.values()) == len(rows)

@@ -146,6 +146,8 @@ def test_wrong_places_could_be_cameras_by_the_first_image_alone(with_depth: bool
         pose = scene.frames_by_id[fact.frames[0]].T_world_cam
         assert isinstance(fact.answer, PlaceAnswer)
         places = [(fact.answer.x, fact.answer.y)]
+        second = scene.frames_by_id[fact.frames[1]].T_world_cam[:3, 3]
+        spots, gap_m = [second], max(0.4, 0.25 * float((second - pose[:3, 3]) @ pose[:3, 2]))
         for x, y, depth in fact.values["other_places"]:
             assert all(abs(x - a) + abs(y - b) >= 120 for a, b in places)
             places.append((x, y))
@@ -153,10 +155,21 @@ def test_wrong_places_could_be_cameras_by_the_first_image_alone(with_depth: bool
             assert caster.cast(pose[:3, 3], ray[None]).distance[0] > depth
             there = pose[:3, 3] + depth * ray
             assert min(heights) - 0.05 < there[2] < max(heights) + 0.05
+            assert min(np.linalg.norm(there - spot) for spot in spots) > gap_m - 1e-6
+            spots.append(there)
             cameras += min(np.linalg.norm(frame.T_world_cam[:3, 3] - there) for frame in scene.frames) < 0.05
             seen += 1
     assert seen / len(found) > 5 and cameras > len(found) / 2
     assert context.policy.camera_clearance_m > 0
+
+
+def test_where_the_room_holds_no_places_far_enough_apart_there_is_no_choice() -> None:
+    scene = many_cameras()
+    wide = AmbiguityPolicy(min_place_gap_m=3.0)
+    few = [row for row in ask(scene, ["camera_motion_infer"], policy=wide).questions if row.format == "select"]
+    many = [row for row in ask(scene, ["camera_motion_infer"]).questions if row.format == "select"]
+    assert len(few) < len(many) / 2
+    assert all(len(row.options) == 4 for row in many)
 
 
 def test_other_numbers_of_wrong_places_change_no_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -180,6 +193,7 @@ def test_wrong_places_that_can_be_ruled_out_are_found() -> None:
         ([*places[:-1], [places[-1][0], 960, places[-1][2]]], "where no camera is"),
         ([*places[:-1], [2, *places[-1][1:]]], "too near to the border"),
         ([*places[:-1], [*places[-1][:2], 0.1]], "is nearer than"),
+        ([*places, [*row["facts"]["value"][:2], row["facts"]["value"][2] + 0.1]], "m from another one, less than"),
         (places[:0], "none of facts.values.other_places"),
         (None, "expected places"),
     ):

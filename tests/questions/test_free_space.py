@@ -10,10 +10,20 @@ import pytest
 from moved_scenes import mirrored
 
 from handmade import box_scene
+from spaceland.geometry.boxes import OrientedBox
 from spaceland.geometry.footprints import over_footprint
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.facts import Fact, SceneViews, TaskContext
-from spaceland.questions.free_space import FREE_SPACE, _on_side, find_ground, find_standing, propose_free_space
+from spaceland.questions.free_space import (
+    FREE_SPACE,
+    Ground,
+    _between_things,
+    _beyond,
+    _on_side,
+    find_ground,
+    find_standing,
+    propose_free_space,
+)
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.scenes.scene import Scene
 from spaceland.visibility import scene_visibility
@@ -78,12 +88,12 @@ def test_the_right_spot_is_not_the_only_floor(scene: Scene) -> None:
     dx, dy = (ground.world[:, :2] - [3.0, 4.5]).T
     left = -dx >= np.cos(np.radians(POLICY.beside_deg)) * np.hypot(dx, dy)
     bare = replace(ground, is_floor=ground.is_floor & left, is_free=ground.is_free & left)
-    assert _on_side(context, frame, bare, view, "left", Random(0)) is None
+    assert _on_side(context, frame, bare, find_standing(context), view, "left", Random(0)) is None
     assert context.rejections == {"no wrong place on the floor": 1}
     # One other spot on the floor is enough.
     other = np.flatnonzero(ground.is_floor & (dx > 0.8))[:1]
     some = replace(bare, is_floor=bare.is_floor | np.isin(np.arange(len(left)), other))
-    fact = _on_side(context, frame, some, view, "left", Random(0))
+    fact = _on_side(context, frame, some, find_standing(context), view, "left", Random(0))
     assert fact is not None and ground.xy[other[0]].tolist() in fact.values["other_points"]
 
 
@@ -148,3 +158,37 @@ def test_a_mirror_exchanges_left_and_right(scene: Scene) -> None:
             center = mirrored(scene).objects_by_id[fact.objects["red"]].center
             # In the mirror world the camera still looks along y, and x is to its right.
             assert (fact.values["point_world_m"][0] > center[0]) == (fact.values["side"] == "right")
+
+
+def test_places_near_a_wall_are_not_free(scene: Scene) -> None:
+    context = context_of(scene)
+    room = scene.room
+    assert room is not None and room.has_outline
+    ground = find_ground(context, scene.frames[0], find_standing(context))
+    free = ground.world[ground.is_free, :2]
+    low, high = room.floor_polygon.min(0), room.floor_polygon.max(0)
+    assert len(free) and np.minimum(free - low, high - free).min() >= POLICY.free_margin_m - 1e-9
+
+
+def test_what_lies_beyond_another_thing_is_not_beside(scene: Scene) -> None:
+    context = context_of(scene)
+    frame = scene.frames[0]
+    standing = find_standing(context)
+    ground = find_ground(context, frame, standing)
+    thing = scene.objects[0]
+    k = int(np.argmax(np.linalg.norm(ground.world[:, :2] - thing.center[:2], axis=1)))
+    way = ground.world[k, :2] - thing.center[:2]
+    middle = thing.center[:2] + 0.6 * way
+    box = OrientedBox(np.array([*middle, 0.5]), np.array([0.2, 0.2, 1.0]), np.eye(3))
+    between = replace(thing, id=99, box=box)
+    assert not _beyond(thing, ground, k, [entry for entry in standing if entry[0].id == thing.id])
+    assert _beyond(thing, ground, k, [(between, (middle - 0.3, middle + 0.3))])
+
+
+def test_a_place_with_things_on_three_sides_is_between_them() -> None:
+    xy = np.array([[500, 500], [470, 500], [530, 505], [500, 460], [900, 900]])
+    is_thing = np.array([False, True, True, True, False])
+    ground = Ground(xy, np.zeros((5, 3)), ~is_thing, ~is_thing, is_thing, np.zeros(2), np.zeros(2))
+    assert _between_things(ground, 0) and not _between_things(ground, 4)
+    two = replace(ground, is_thing=is_thing & np.array([True, True, True, False, True]))
+    assert not _between_things(two, 0)

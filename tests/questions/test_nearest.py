@@ -14,6 +14,7 @@ from spaceland.questions.answers import ChoiceAnswer, FoundAnswer
 from spaceland.questions.ask import ask
 from spaceland.questions.conventions import Conventions
 from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.nearest_words import NEAREST_OO
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.questions.tasks import TASKS
 from spaceland.scenes.scene import Scene
@@ -74,6 +75,32 @@ def test_between_objects_only_clear_differences_are_asked(scene: Scene) -> None:
         right = winners[fact.labels["red"], fact.values["asks"]]
         assert fact.labels[fact.answer.value] == right
         assert fact.answer.text == f"{right} ({fact.answer.value} point)"
+
+
+@pytest.mark.parametrize(("half_m", "asked"), [(0.2, True), (1.1, False)])
+def test_what_wins_by_centres_does_not_lose_by_gaps(half_m: float, asked: bool) -> None:
+    """The sofa's centre is 1.6 m from the chair, the lamp's 1.1 m; a long sofa comes within 0.3 m of the chair."""
+    things: Things = [
+        ("chair", (1.8, 4.5, 1.0), (0.4, 0.4, 0.4)),
+        ("sofa", (3.4, 4.5, 1.0), (2 * half_m, 0.4, 0.4)),
+        ("lamp", (1.8, 4.8, 2.05), (0.4, 0.4, 0.2)),
+    ]
+    scene = box_scene(things, [LEVEL])
+    found, context = facts(scene, "distance_infer_center_oo", max_truncated=0.9, max_same_objects=9)
+    found = [fact for fact in found if fact.labels["red"] == "chair"]
+    assert bool(found) == asked
+    assert bool(context.rejections["centres and gaps disagree"]) == (not asked)
+
+
+def test_one_is_found_between_two_and_among_four() -> None:
+    stem = next(stem for stem in NEAREST_OO.stems["*"] if "find the one" in stem)
+    for roles, word in ((("red", "green", "blue"), "between"), (("red", "blue", "green", "yellow"), "among")):
+        fact = Fact(
+            "distance_infer_center_oo", ("0",), {role: k for k, role in enumerate(roles)},
+            {role: f"thing {role}" for role in roles}, ChoiceAnswer("blue", "thing blue"), (),
+            {"asks": "farthest"}, {"measure": "center"},
+        )  # fmt: skip
+        assert stem.format(**NEAREST_OO.fields(fact)).startswith(f"{word} the thing ")
 
 
 @pytest.mark.parametrize(("gap_m", "asked"), [(0.0, False), (0.19, False), (0.21, True), (0.9, True)])

@@ -13,14 +13,14 @@ from walked import walked_scene
 from handmade import box_scene
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.facts import Fact, SceneViews, TaskContext, names_one_thing
-from spaceland.questions.imagination import solve_imagination_oo
+from spaceland.questions.imagination import solve_imagination_oc, solve_imagination_oo
 from spaceland.questions.imagination_words import IMAGINATION_OC, IMAGINATION_OO
 from spaceland.questions.marks import Mark
 from spaceland.questions.matching import MATCHING
 from spaceland.questions.phrasing import Wording
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.questions.propose import Solved
-from spaceland.questions.relation import RELATION_OC, RELATION_OO, solve_relation_oc
+from spaceland.questions.relation import RELATION_OC, RELATION_OO, compare, side_of_range, solve_relation_oc
 from spaceland.questions.setups import Pick, Setup, unmarked_videos
 from spaceland.scenes.scene import Scene
 from spaceland.visibility import scene_visibility
@@ -76,6 +76,59 @@ def test_a_side_that_the_directions_contradict_is_not_asked_about(red: tuple, ye
 def test_one_ahead_and_one_behind_may_be_clear() -> None:
     solved, _ = solved_oo((5.0, 3.5, 1.0), (3.6, 6.0, 1.0))
     assert solved is not None and solved.answer.value[0] == "right"  # at 104 and 17 degrees to the right
+
+
+@pytest.mark.parametrize(
+    ("red", "yellow", "reason"),
+    [
+        ((5.0, 4.1, 1.0), (0.6, 4.2, 1.0), "the short way round is not clear"),  # at 87 degrees right and 85 left
+        ((4.0, 6.0, 1.35), (4.0, 6.02, 0.65), "only height differs"),
+        ((4.0, 6.0, 1.0), (4.0, 6.05, 1.0), "level on every axis"),
+        ((4.5, 9.0, 1.0), (2.5, 8.84, 1.0), "too near to a threshold"),  # 5.22 and 4.87 m: less than a tenth
+    ],
+)
+def test_imagined_pairs_that_are_not_asked_about(red: tuple, yellow: tuple, reason: str) -> None:
+    for asked, other in ((red, yellow), (yellow, red)):
+        solved, rejections = solved_oo(asked, other)
+        assert solved is None and rejections == {reason: 1}
+
+
+def test_closer_needs_a_share_of_the_distance() -> None:
+    policy = AmbiguityPolicy()
+    assert [side_of_range(policy, *ranges_m) for ranges_m in ((5.2, 4.84), (4.84, 5.2), (5.2, 4.68), (3.0, 3.36))] == [
+        None, None, -1, 1,
+    ]  # fmt: skip
+    # The first thing is 0.36 m closer, of 5.2 m: beyond the margin, but not by a tenth.
+    for away_m, word in ((4.84, None), (4.6, "closer")):
+        scene = box_scene([("lamp", (3.0, 1 + away_m, 1.5), (0.1,) * 3), ("box", (4.5, 6.0, 1.5), (0.1,) * 3)], [LEVEL])
+        context = context_of(scene)
+        solved = compare(context, scene.frames[0], 0, 1)
+        if word is None:
+            assert solved is None and context.rejections == {"too near to a threshold": 1}
+        else:
+            assert solved is not None and solved.answer.value == ("left", "", word)
+            assert solved.params["min_range_share"] == 0.1
+
+
+@pytest.mark.parametrize(
+    ("red", "before", "reason"),
+    [
+        ((3.3, 7.0, 1.0), None, "place before the move too near to straight ahead or sideways"),  # 2.9 degrees
+        ((4.5, 5.0, 1.0), ["right", "below", "front"], None),
+        ((4.5, 1.28, 1.0), None, "place before the move too near to straight ahead or sideways"),
+        ((4.5, 1.02, 1.0), None, "place before the move too near to a threshold"),  # neither ahead nor behind
+    ],
+)
+def test_the_place_before_a_move_is_as_clear_as_any(red: tuple, before: list[str] | None, reason: str | None) -> None:
+    places = [(5.5, 3.0, 1.0), (1.0, 3.0, 1.0), red]
+    scene = box_scene([(f"thing {k}", place, (0.1,) * 3) for k, place in enumerate(places)], [LEVEL])
+    context = context_of(scene)
+    picks = tuple(Pick(_View(k), 0) for k in range(3))  # type: ignore[arg-type]
+    solved = solve_imagination_oc(context, Setup(scene.frames, picks))
+    if reason is not None:
+        assert solved is None and context.rejections == {reason: 1}
+    else:
+        assert solved is not None and solved.values["before"] == before
 
 
 @pytest.mark.parametrize("near", [(3.2, 4.2, 1.0), (3.0, 4.0, 1.6)])

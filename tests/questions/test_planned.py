@@ -11,6 +11,7 @@ import pytest
 
 from handmade import box_scene
 from spaceland.geometry.boxes import OrientedBox
+from spaceland.geometry.footprints import footprint_gaps
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.facts import Fact, SceneViews, TaskContext
 from spaceland.questions.ground import Ground
@@ -73,7 +74,11 @@ def test_a_way_worked_out_by_hand(scene: Scene, seen: SceneVisibility) -> None:
     assert places[1] == pytest.approx([4.3 + 0.26, 3.7 - 0.26])
     assert places[-1][1] == pytest.approx(7.4 - 0.2 - 0.4)
     assert fact.values["leg_m"] == pytest.approx([np.hypot(*step) for step in np.diff(places, axis=0)], abs=1e-3)
-    assert fact.answer.value[0] == "turn right" and fact.answer.value[-1].startswith("stop 0.6 m from the shelf")
+    faced = next(np.array(center[:2]) for name, center, _ in THINGS if name == list(fact.labels.values())[1])
+    (ax, ay), (bx, by) = faced - places[0], places[1] - places[0]
+    right_deg = np.degrees(np.arctan2(ay * bx - ax * by, ax * bx + ay * by))
+    word = "look straight ahead" if abs(right_deg) < 25 else "turn right" if right_deg > 0 else "turn left"
+    assert fact.answer.value[0] == word and fact.answer.value[-1].startswith("stop 0.6 m from the shelf")
     text = NAVIGATION.of_fact(fact).stems["*"][0].format(**NAVIGATION.fields(fact))  # type: ignore[misc]
     facing = list(fact.labels.values())[1]
     assert text == f"stand beside the desk and face the {facing}. How do you walk from there to the shelf?"
@@ -167,3 +172,14 @@ def test_how_far_a_way_leads_alongside_something() -> None:
     way = [np.array([1.0, 2.8]), np.array([7.0, 2.8])]  # 0.3 m beside a counter of 2 m
     assert alongside_m(ground, way, 0.31, ()) == pytest.approx(2.62, abs=0.06)
     assert alongside_m(ground, way, 0.29, ()) == alongside_m(ground, way, 0.31, (0,)) == 0
+
+
+def test_nobody_stands_or_stops_in_front_of_a_corner(scene: Scene, seen: SceneVisibility) -> None:
+    """There the straight distance is greater than what the question tells, which is kept from the sides."""
+    facts, context = ways(scene, seen)
+    assert context.rejections["in front of a corner"] >= 1
+    for fact in facts:
+        things = [scene.objects_by_id[object_id] for object_id in fact.objects.values()]
+        places = np.array(fact.values["places_m"])
+        for thing, place, told_m in ((things[0], places[0], fact.values["start_gap_m"]), (things[-1], places[-1], 0.4)):
+            assert footprint_gaps(thing.box, place[None])[0] == pytest.approx(told_m, abs=0.051)

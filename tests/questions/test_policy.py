@@ -121,6 +121,56 @@ def test_pairs_of_views_that_differ_too_little_or_too_much() -> None:
     assert context.rejections == {"views share too little": 2}
 
 
+TILES = [LEVEL, look_at(np.array([3.9, 1.0, 1.5]), np.array([3.9, 5.0, 1.5]))]
+
+
+@pytest.mark.parametrize(("place", "label", "passes"), [(3.4, "window", True), (0.8, "window", False)])
+def test_views_are_linked_by_things_and_not_by_walls(place: float, label: str, passes: bool) -> None:
+    """What only one of two views shows links nothing, however much wall they share; doors and windows do link."""
+    scene = box_scene([(label, (place, 5.0, 1.5), (0.4, 0.1, 0.6))], TILES)
+    found, context = facts(scene, "view_change_infer")
+    assert bool(found) == passes
+    assert context.rejections == ({} if passes else {"views share no landmark": 2})
+
+
+def test_a_landmark_has_a_size_in_both_views() -> None:
+    scene = box_scene([("window", (3.4, 5.0, 1.5), (0.4, 0.1, 0.6))], TILES)
+    assert not facts(scene, "view_change_infer", min_landmark_share=0.2)[0]
+
+
+def test_views_without_any_annotation_are_linked_by_surface() -> None:
+    scene = box_scene([], TILES)
+    assert facts(scene, "view_change_infer")[0]
+
+
+SHELVES = [
+    ("shelves", (2.2, 5.0, 1.0), (0.6, 0.4, 1.4)),
+    ("cabinet", (2.85, 5.0, 1.0), (0.6, 0.4, 1.4)),
+    ("lamp", (4.0, 4.5, 1.6), (0.4, 0.4, 0.4)),
+    ("plant", (3.9, 6.0, 1.0), (0.4, 0.4, 0.4)),
+]
+
+
+@pytest.mark.parametrize(
+    ("label", "apart_m", "passes"),
+    [("shelves", 0.05, False), ("shelves", 0.15, True), ("cabinet", 0.05, True), ("tv", 0.05, True)],
+)
+@pytest.mark.parametrize("task", ["distance_prediction_oc", "size_comparison_oo"])
+def test_labels_that_are_confused_are_not_picked_where_they_touch(
+    task: str, label: str, apart_m: float, passes: bool
+) -> None:
+    first = (label, (2.25 - apart_m + 0.0, 5.0, 1.0), (0.6, 0.4, 0.4))
+    scene = box_scene([first, *SHELVES[1:]], [LEVEL])
+    views = SceneViews(scene, scene_visibility(scene), AmbiguityPolicy())
+    picked = {view.object_id for view in views.pickable(scene.frames[0].id)}
+    assert (picked >= {0, 1}) == passes and picked >= {2, 3}
+    assert views.rejections["label easily confused with its neighbour's"] == (0 if passes else 2)
+    found, _ = facts(scene, task)
+    assert found
+    if not passes:
+        assert not {0, 1} & {thing for fact in found for thing in fact.objects.values()}
+
+
 def test_unknown_task_is_named() -> None:
     scene = box_scene([("lamp", (3.0, 4.5, 1.5), (0.4,) * 3)], [LEVEL])
     with pytest.raises(SourceError, match=r"unknown task depth_prediction; known tasks are depth_prediction_oc, "):

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from handmade import box_scene
+from spaceland.datasets.rows import to_row
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.ask import ask
 from spaceland.questions.facts import Fact, SceneViews, TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.questions.size_compare import MEASURES, propose_size_comparison, size_of
 from spaceland.scenes.scene import Scene
+from spaceland.verify.checker import SceneChecker
 from spaceland.visibility import scene_visibility
 
 POSE = look_at(np.array([3.0, 1.0, 1.5]), np.array([3.0, 5.0, 1.0]))
@@ -105,11 +107,17 @@ def test_thin_things_have_no_volume() -> None:
     assert winners(pair((1.0, 0.09, 1.0), (0.9, 0.9, 0.9))) == {}
 
 
-def test_same_labels_are_not_compared() -> None:
+def test_marks_tell_things_of_one_label_apart() -> None:
     things = [("box", (2.0, 6.0, 0.5), (0.5, 0.5, 1.0)), ("box", (4.0, 6.0, 0.25), (0.5, 0.5, 0.5))]
-    found, context = facts(box_scene(things, [POSE], with_ids=True))
-    assert not found
-    assert set(context.rejections) == {"same label"}
+    scene = box_scene(things, [POSE], with_ids=True)
+    found, _ = facts(scene)
+    assert {fact.params["measure"] for fact in found} == {"height", "volume"}
+    for fact in found:
+        assert fact.objects[str(fact.answer.value)] == scene.objects[0].id
+    rows = ask(scene, ["size_comparison_oo"], policy=AmbiguityPolicy(max_same_objects=9)).questions
+    assert all(len(set(row.options)) == 2 for row in rows if row.options)
+    checker = SceneChecker(scene)
+    assert rows and not [problem for row in rows for problem in checker.problems(to_row(row))]
 
 
 def test_options_are_the_two_objects_and_judgements_agree() -> None:

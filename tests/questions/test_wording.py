@@ -179,6 +179,26 @@ def test_relation_options_differ_and_keep_the_shape_of_the_answer() -> None:
                 assert sorted(max(share.values()) for share in shares) == [2, 2, 4]
 
 
+@pytest.mark.parametrize("right", [("left", "", ""), ("", "below", ""), ("", "", "closer")])
+def test_no_single_pair_of_options_gives_a_relation_away(right: tuple[str, str, str]) -> None:
+    axes = (("left", "right"), ("below", "above"), ("farther", "closer"))
+    opposite = {a: b for pair in axes for a, b in (pair, pair[::-1])}
+    told, rng, filled = next(k for k in range(3) if right[k]), Random(0), Counter()
+    for n in range(200):
+        options = relation_options(right, axes, n % 4, rng)
+        assert options is not None and options[n % 4] == ", ".join(right)
+        triples = {tuple(option.split(", ")) for option in options}
+        assert len(triples) == 4
+        # Two options mirror each other on the told slot twice: none of the pairs stands out.
+        mirrored = [(*t[:told], opposite.get(t[told], ""), *t[told + 1 :]) for t in triples]
+        assert all(t[told] for t in triples) and set(mirrored) == triples
+        others = [k for k in range(3) if k != told and any(t[k] for t in triples)]
+        assert len(others) == 1 and Counter(t[others[0]] for t in triples)[""] == 2
+        filled[others[0]] += 1
+    assert len(filled) == 2
+    assert relation_options(("", "", ""), axes, 0, rng) is None
+
+
 def test_box_options_are_clearly_apart_and_inside_the_image() -> None:
     rng = Random(0)
     for _ in range(100):

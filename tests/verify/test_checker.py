@@ -75,8 +75,10 @@ def spoiled_answers(row: Row) -> list[str]:
         answer[: m.start()] + f"{float(m.group()) + 0.1:.1f}" + answer[m.end() :]
         for m in re.finditer(r"(?<![\w.])\d+\.\d", answer)
     ]
+    # Turns are told in steps of five degrees; half-way between two both are right.
+    more = 10 if row["facts"]["kind"] == "motion" else 5
     spoiled += [
-        answer[: m.start()] + str(int(m.group()) + 5) + answer[m.end() :]
+        answer[: m.start()] + str(int(m.group()) + more) + answer[m.end() :]
         for m in re.finditer(r"(?<![\w.])\d+(?![\w.]*\d|\w)", answer)
     ]
     words = re.compile(rf"(?<![a-z])({'|'.join(OTHER_WORD)})(?![a-z])")

@@ -25,6 +25,7 @@ def at(*xyz: float) -> np.ndarray:
 
 
 LEVEL = frame(look_at(at(0, 0, 1.5), at(0, 1, 1.5)))
+PAIR_LIMITS = (0.2, 0.1), (0.15, 0.1), (0.2, 0.15), 0.1, (3.0, 165.0)
 
 
 def test_shares_no_code_with_the_generator() -> None:
@@ -46,14 +47,23 @@ def test_relation_of_the_worked_example() -> None:
     assert numbers["right_m"] == pytest.approx(-0.8)
     assert numbers["above_m"] == pytest.approx(0.6)
     assert numbers["closer_m"] == pytest.approx(math.hypot(2.6, 0.5) - math.sqrt(0.64 + 2.25 + 0.01))
-    assert solvers.relation_words(numbers, (0.15, 0.1), (0.15, 0.1), (0.2, 0.15), 3.0) == ("left", "above", "closer")
+    limits = (0.15, 0.1), (0.15, 0.1), (0.2, 0.15), 0.1, 3.0
+    assert solvers.relation_words(numbers, *limits) == ("left", "above", "closer")
+
+
+def test_closer_by_little_for_its_distance_is_refused() -> None:
+    # 5.2 m and 4.84 m away: 0.36 m is beyond the margin, but less than a tenth.
+    numbers = solvers.relation_numbers(LEVEL, at(0.9, 4.755, 1.5), at(0, 5.2, 1.5))
+    with pytest.raises(Wrong, match=r"closer/farther is 0.361 m, less than 0.1 of 5.2"):
+        solvers.relation_words(numbers, (0.15, 0.1), (0.15, 0.1), (0.2, 0.15), 0.1, 3.0)
+    assert solvers.relation_words(numbers, (0.15, 0.1), (0.15, 0.1), (0.2, 0.15), 0.05, 3.0)[2] == "closer"
 
 
 def test_relation_refuses_what_the_picture_contradicts() -> None:
     # 0.3 m to the right of the other, but so far away that it appears to its left.
     numbers = solvers.relation_numbers(LEVEL, at(0.8, 8, 1.5), at(0.5, 1, 1.5))
     with pytest.raises(Wrong, match="contradicts the picture"):
-        solvers.relation_words(numbers, (0.15, 0.1), (0.15, 0.1), (0.2, 0.15), 3.0)
+        solvers.relation_words(numbers, (0.15, 0.1), (0.15, 0.1), (0.2, 0.15), 0.1, 3.0)
 
 
 @pytest.mark.parametrize(("value", "expected"), [(-0.4, -1), (-0.25, -1), (0.05, 0), (0.0, 0), (0.25, 1)])
@@ -112,12 +122,25 @@ def test_front_and_behind_must_be_so_on_the_level_too() -> None:
 )
 def test_imagined_left_and_right_are_also_those_of_the_view(asked: tuple, other: tuple, words: tuple | None) -> None:
     numbers = solvers.imagined_pair_numbers(at(0, 0, 0), at(0, 9, 0), at(*asked), at(*other))
-    limits = (0.2, 0.1), (0.15, 0.1), (0.2, 0.15), 3.0
     if words is not None:
-        assert solvers.imagined_pair_words(numbers, *limits) == words
+        assert solvers.imagined_pair_words(numbers, *PAIR_LIMITS) == words
     else:
         with pytest.raises(Wrong, match="contradicts the directions"):
-            solvers.imagined_pair_words(numbers, *limits)
+            solvers.imagined_pair_words(numbers, *PAIR_LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("asked", "other", "problem"),
+    [
+        ((2.0, 0.1, 0), (-2.4, 0.2, 0), "172.4 degrees apart after the move"),
+        ((1.0, 3.0, 0.5), (1.0, 3.05, -0.5), "only height differs"),
+        ((1.5, 5.0, 0), (-0.5, 4.84, 0), "less than 0.1 of 5.2"),
+    ],
+)
+def test_imagined_pairs_that_nobody_should_have_been_asked_about(asked: tuple, other: tuple, problem: str) -> None:
+    numbers = solvers.imagined_pair_numbers(at(0, 0, 0), at(0, 9, 0), at(*asked), at(*other))
+    with pytest.raises(Wrong, match=problem):
+        solvers.imagined_pair_words(numbers, *PAIR_LIMITS)
 
 
 def test_motion_of_the_worked_example() -> None:

@@ -8,8 +8,9 @@ the decimals that are written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -50,10 +51,25 @@ class Verdict:
     error: float | None = None
 
 
+def _respelled(row: SparRow, spelled: Mapping[str, str]) -> SparRow:
+    """The row with labels as the scene writes them ("garbage bin" for "garbagebin")."""
+    if not any(raw in text.lower() for raw in spelled for text in (row.question, row.answer)):
+        return row
+
+    def write(text: str) -> str:
+        for raw, label in spelled.items():
+            text = re.sub(rf"\b{re.escape(raw)}(?=s?\b)", lambda _, label=label: label, text, flags=re.IGNORECASE)
+        return text
+
+    options = None if row.options is None else tuple(map(write, row.options))
+    return replace(row, question=write(row.question), answer=write(row.answer), options=options)
+
+
 class Case:
     """One row with what solvers ask about: frames, objects by colour, texts."""
 
     def __init__(self, row: SparRow, locator: Locator, reading: Reading) -> None:
+        row = _respelled(row, locator.spelled)
         self.row, self.locator, self.reading = row, locator, reading
         known = locator.scene.label_counts
         if row.task in _UNMARKED and not row.marks:

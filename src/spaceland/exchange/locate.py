@@ -15,7 +15,7 @@ from spaceland.exchange.answer_text import ANONYMOUS, UnreadableError
 from spaceland.geometry.transforms import invert_rigid, transform_points
 from spaceland.questions.marks import Mark, box_to_thousand
 from spaceland.questions.policy import AmbiguityPolicy
-from spaceland.scenes.scene import NO_OBJECT, Frame, Scene, SceneObject
+from spaceland.scenes.scene import NO_OBJECT, Frame, Scene, SceneObject, normalise_label
 from spaceland.visibility.maps import FrameMaps, MapMaker
 from spaceland.visibility.measure import ObjectSamples, measure_frame
 from spaceland.visibility.types import ObjectView, VisibilityConfig
@@ -42,6 +42,11 @@ class Locator:
         self._views: dict[str, dict[int, ObjectView]] = {}
         self._found: dict[tuple[str, str, tuple[int, ...], str], SceneObject | str] = {}
         self._numbers: dict[int, list[Frame]] | None = None
+        respelled = {normalise_label(thing.raw_label): thing.label for thing in scene.objects}
+        self.spelled: dict[str, str] = {
+            raw: label for raw, label in respelled.items() if raw != label and raw not in scene.label_counts
+        }
+        """How our scene writes labels that its source, and so a release, writes in another way."""
 
     def frame(self, name: str) -> Frame:
         """The frame that a release calls by a number, or by its id.

@@ -47,3 +47,20 @@ def over_footprint(box: OrientedBox, xy: Float[np.ndarray, "n 2"], margin_m: flo
     """Whether places on the floor lie below or above a box whose footprint is grown by a margin."""
     normals, offsets = footprint_sides(Boxes.stack([box]))
     return np.all(xy @ normals[0].T <= offsets[0] + margin_m, axis=-1)
+
+
+def footprint_gaps(box: OrientedBox, xy: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n"]:
+    """Straight distance on the floor from places to the footprint of a box; 0 on it.
+
+    >>> shelf = OrientedBox(np.array([1.0, 1.0, 0.7]), np.array([2.0, 2.0, 0.1]), np.eye(3))
+    >>> footprint_gaps(shelf, np.array([[2.3, 1.0], [2.3, 2.4], [1.5, 0.5]])).round(6).tolist()
+    [0.3, 0.5, 0.0]
+    """
+    corners = box.corners()[:, :2]
+    first, second = np.triu_indices(len(corners), 1)
+    # The sides are among the lines between all corners, and the others of these lie inside.
+    a, along = corners[first], corners[second] - corners[first]
+    offset = xy[:, None] - a
+    share = (offset * along).sum(-1) / np.maximum((along**2).sum(-1), 1e-12)
+    away = np.linalg.norm(offset - np.clip(share, 0, 1)[..., None] * along, axis=-1).min(1)
+    return np.where(over_footprint(box, xy), 0.0, away)

@@ -111,7 +111,7 @@ def check_tasks(tasks: Sequence[str] | None) -> list[str]:
 
 def _ask_task(context: TaskContext, task: Task, per_scene: int, seed: int) -> list[Question]:
     rng = Random(f"{seed}:{context.scene.id}:{task.name}")
-    letters, verdicts = Deck(task.wording.num_options, rng), Deck(2, rng)
+    decks, verdicts = dict[int, Deck](), Deck(2, rng)
     questions: list[Question] = []
     taken: set[str] = set()
     asked: set[tuple[object, ...]] = set()
@@ -135,8 +135,12 @@ def _ask_task(context: TaskContext, task: Task, per_scene: int, seed: int) -> li
             continue
         rows = []
         facts = _shared_facts(context, fact)
+        wording = task.wording if task.wording.of_fact is None else task.wording.of_fact(fact)
+        # Questions with two, three and four options are balanced each among themselves.
+        if wording.num_options not in decks:
+            decks[wording.num_options] = Deck(wording.num_options, rng)
         for format in task.formats:
-            phrased = phrase(fact, format, task.wording, rng, letters, verdicts)
+            phrased = phrase(fact, format, wording, rng, decks[wording.num_options], verdicts)
             if phrased is None:
                 context.reject(f"no good wrong options ({format})", fact.frames, tuple(fact.objects.values()))
                 continue

@@ -14,11 +14,13 @@ clearly greater. Where the scene has neither, `params` say that nobody looked.
 
 Wrong places are those of other cameras of the scene that pass the same tests, first of those that could have been the
 second one. Where there are too few of them, places are drawn in the free space that the first image shows, at the
-height of one of the cameras. So the first image alone tells nothing about which of the places is the right one.
+height of one of the cameras. So the first image alone tells nothing about which of the places is the right one. All of
+them are clearly apart in the picture and in the room.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from random import Random
 from weakref import WeakKeyDictionary
@@ -44,6 +46,8 @@ _OTHER_PLACES, _NEEDED = 10, 3
 """Wrong places are taken from up to so many; with fewer than three there is no select question."""
 _DRAWS = 48
 """Places that are tried in free space."""
+_Place = tuple[tuple[int, int], tuple[float, float, float]]
+"""x and y of 1000, and metres in the axes of the first camera."""
 
 
 def propose_camera_pose(context: TaskContext, rng: Random) -> Iterator[Fact]:
@@ -81,7 +85,8 @@ def _of_pair(context: TaskContext, first: Frame, second: Frame, seed: int) -> Fa
         return None
     depth = z if conventions.depth == "z" else float(np.linalg.norm(place))
     answer = PlaceAnswer(to_thousand(u, camera.width), to_thousand(v, camera.height), depth, conventions.decimals)
-    others = _OtherPlaces(context, first).places((answer.x, answer.y), z, Random(f"{seed}:{first.id}:{second.id}"))
+    right = (answer.x, answer.y), (float(place[0]), float(place[1]), z)
+    others = _OtherPlaces(context, first, right).places(Random(f"{seed}:{first.id}:{second.id}"))
     return Fact(
         task="camera_motion_infer",
         frames=(first.id, second.id),
@@ -95,6 +100,8 @@ def _of_pair(context: TaskContext, first: Frame, second: Frame, seed: int) -> Fa
             "min_camera_depth_m": policy.min_camera_depth_m,
             "camera_border_share": policy.camera_border_share,
             "camera_clearance_m": policy.camera_clearance_m,
+            "min_place_gap_m": policy.min_place_gap_m,
+            "min_place_gap_share": policy.min_place_gap_share,
             "hidden_tested_by": tested,
         },
     )
@@ -113,53 +120,67 @@ _CAMERAS: WeakKeyDictionary[Links, _Cameras] = WeakKeyDictionary()
 
 
 class _OtherPlaces:
-    """Wrong places in one image: x and y of 1000, and the depth."""
+    """Wrong places in one image: x and y of 1000, and the depth.
 
-    def __init__(self, context: TaskContext, first: Frame) -> None:
+    Args:
+        context: The scene and the policy.
+        first: The frame of the image.
+        right: The right place: x and y of 1000, and metres in the axes of that camera.
+    """
+
+    def __init__(self, context: TaskContext, first: Frame, right: _Place) -> None:
         links = context.views.links(context)
         if links not in _CAMERAS:
             _CAMERAS[links] = _Cameras(links)
         self._context, self._first, self._cameras = context, first, _CAMERAS[links]
+        self._right_z = right[1][2]
+        policy = context.policy
+        self._gap_m = max(policy.min_place_gap_m, policy.min_place_gap_share * self._right_z)
+        self._taken = [right]
 
-    def places(self, right: tuple[int, int], right_z: float, rng: Random) -> list[list[float]]:
+    def places(self, rng: Random) -> list[list[float]]:
         """Up to `_OTHER_PLACES`, the best first, clearly apart from the right one and from each other."""
         row, cameras = self._cameras.row[self._first.id], self._cameras
         linked = cameras.linked[row]
         near = ~linked & (cameras.baseline_m[row] <= self._context.policy.max_baseline_m)
         found: list[list[float]] = []
         for chosen in (linked, near):
-            self._add(found, right, self._in_first(cameras.centers[chosen]), rng)
+            self._add(found, self._in_first(cameras.centers[chosen]), rng)
         if len(found) < _OTHER_PLACES:
-            self._add(found, right, self._drawn(right_z, rng), rng)
+            self._add(found, self._drawn(self._right_z, rng), rng)
         return found
 
-    def _add(
-        self, found: list[list[float]], right: tuple[int, int], local: Float[np.ndarray, "n 3"], rng: Random
-    ) -> None:
+    def _add(self, found: list[list[float]], local: Float[np.ndarray, "n 3"], rng: Random) -> None:
         """Take those of some places, in camera axes, that fit, in random order, until there are enough."""
         pixels, fits = self._visible(local)
         size = np.array([self._first.camera.width, self._first.camera.height])
         # Depth is asked for where the written place lies, so that whoever reads the options may ask for it again.
         thousands = np.rint(1000 * pixels[fits] / size).astype(int)
         depths = local[fits, 2]
-        taken = [right, *((int(x), int(y)) for x, y, _ in found)]
-        chosen: list[int] = []
+        written = thousands * size / 1000
+        rays = self._first.camera.unproject(written, np.ones(len(written)))
+        there = (rays * depths[:, None]).tolist()
+        taken, chosen = list(self._taken), []
         for k in shuffled(range(len(depths)), rng):
             x, y = int(thousands[k, 0]), int(thousands[k, 1])
-            if all(abs(x - a) + abs(y - b) >= _APART for a, b in taken):
-                taken.append((x, y))
+            if all(
+                abs(x - a) + abs(y - b) >= _APART and math.dist(there[k], other) >= self._gap_m
+                for (a, b), other in taken
+            ):
+                taken.append(((x, y), tuple(there[k])))
                 chosen.append(k)
             if len(taken) == 1 + _OTHER_PLACES:
                 break
         if not chosen:
             return
-        written = thousands[chosen] * size / 1000
-        free_m = _free_depths(self._context, self._first, written)
-        rays = self._first.camera.unproject(written, np.ones(len(written)))
-        for (x, y), z, free, ray in zip(thousands[chosen].tolist(), depths[chosen].tolist(), free_m, rays, strict=True):
+        free_m = _free_depths(self._context, self._first, written[chosen])
+        for k, free in zip(chosen, free_m.tolist(), strict=True):
+            z = float(depths[k])
             if free >= z + self._context.policy.camera_clearance_m:
-                depth = z if self._context.conventions.depth == "z" else z * float(np.linalg.norm(ray))
+                depth = z if self._context.conventions.depth == "z" else math.hypot(*there[k])
+                x, y = int(thousands[k, 0]), int(thousands[k, 1])
                 found.append([x, y, round(depth, 6)])
+                self._taken.append(((x, y), tuple(there[k])))
 
     def _in_first(self, centers: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"]:
         pose = self._first.T_world_cam

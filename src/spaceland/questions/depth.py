@@ -57,7 +57,7 @@ def solve_depth_oc(context: TaskContext, setup: Setup) -> Solved | None:
     return Solved(
         NumberAnswer(asked, "m", context.conventions.decimals),
         {"given_depth_m": round(given, 6), "depth_m": round(asked, 6)},
-        _params(context, "depth", asked),
+        {"min_depth_m": context.policy.min_depth_m, **_params(context, "depth", asked)},
     )
 
 

@@ -43,6 +43,7 @@ _MEASURES = {
     "too thin for a mark": "anchor_clearance_px",
     "too near or too far": "center_depth_m",
 }
+CONFUSED = "label easily confused with its neighbour's"
 _MAX_SPANNED = 400
 """Of longer captures so many cameras are looked at to see how far the room reaches."""
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
@@ -100,6 +101,7 @@ class SceneViews:
         self.scene, self.visibility, self.policy = scene, visibility, policy
         self.rejected = Rejections()
         self._askable: dict[str, list[ObjectView]] = {}
+        self._pickable: dict[str, list[ObjectView]] = {}
         self._best: dict[tuple[str, ...], dict[int, ObjectView]] = {}
         self._coverage: dict[int, tuple[Frame, ...]] = {}
         self.camera_places: dict[str, dict[str, float]] = {}
@@ -153,6 +155,33 @@ class SceneViews:
                     good.append(view)
             self._askable[frame_id] = good
         return self._askable[frame_id]
+
+    @cached_property
+    def confused(self) -> frozenset[int]:
+        """Ids of objects whose label is easily confused with that of another one which they touch."""
+        found: set[int] = set()
+        for group in self.policy.confused_labels:
+            labels = {label.strip() for label in group.split(",")} & self.scene.label_counts.keys()
+            if len(labels) < 2:
+                continue
+            things = [thing for thing in self.scene.objects if thing.label in labels]
+            for k, thing in enumerate(things):
+                for other in things[:k]:
+                    if thing.label != other.label and not found >= {thing.id, other.id}:
+                        touches = self.surface_distance_m(thing.id, other.id) < self.policy.max_touching_m
+                        found |= {thing.id, other.id} if touches else set()
+        return frozenset(found)
+
+    def pickable(self, frame_id: str) -> list[ObjectView]:
+        """The askable views of a frame but for objects in `confused`; those are counted once under their reason."""
+        if frame_id not in self._pickable:
+            views = self.askable(frame_id)
+            good = [view for view in views if view.object_id not in self.confused] if self.confused else views
+            for view in views if len(good) < len(views) else ():
+                if view.object_id in self.confused:
+                    self.rejected.add(CONFUSED, (frame_id,), (view.object_id,))
+            self._pickable[frame_id] = good
+        return self._pickable[frame_id]
 
     def clear_in(self, frame_id: str) -> frozenset[int]:
         """Ids of the objects that a frame shows clearly."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
+from itertools import islice, pairwise
 from random import Random
 
 import numpy as np
@@ -30,10 +30,10 @@ from spaceland.geometry.transforms import transform_points
 from spaceland.questions.answers import PointAnswer
 from spaceland.questions.correspondence import apart_share, maps_of
 from spaceland.questions.facts import Fact, TaskContext, shuffled, vector
-from spaceland.questions.marks import box_mark, to_thousand
+from spaceland.questions.marks import Mark, box_mark, to_thousand
 from spaceland.questions.phrasing import Wording
 from spaceland.questions.setups import round_robin_lazily
-from spaceland.scenes.scene import NO_OBJECT, Frame, SceneObject
+from spaceland.scenes.scene import NO_OBJECT, Frame, Room, SceneObject
 from spaceland.visibility import close_up_frames
 from spaceland.visibility.types import ObjectView
 
@@ -44,6 +44,10 @@ BUILDING = ("floor", "ceiling", "ceil", "wall", "room")
 _SIDES_ASKED = 2
 """Sides of one object that one view is asked about."""
 _AROUND_PX = 2
+_TRIED = 12
+"""Places that are looked at for one side of an object."""
+_WIDER, _CLOSE, _THIN = 20, 70, 15
+"""Of 1000: how far in front of or behind a box may be to its side, and how near things are to a place between them."""
 _STEP_PX = 3
 _ABOVE_FLOOR_M = 0.2
 _OVERHEAD_M = 1.8
@@ -98,7 +102,7 @@ def _in_frame(context: TaskContext, frame: Frame, standing: Sequence[Standing], 
             context.reject("too far from straight ahead", (frame.id,), ids, bearing_deg)
             continue
         ground = ground or find_ground(context, frame, standing)
-        facts = (_on_side(context, frame, ground, view, side, rng) for side in shuffled(SIDES, rng))
+        facts = (_on_side(context, frame, ground, standing, view, side, rng) for side in shuffled(SIDES, rng))
         found = list(islice((fact for fact in facts if fact is not None), _SIDES_ASKED))
         if not found:
             context.reject("no free spot beside it", (frame.id,), ids)
@@ -143,6 +147,8 @@ def find_ground(context: TaskContext, frame: Frame, standing: Sequence[Standing]
         near = np.flatnonzero((x >= x0) & (x <= x1) & (y >= y0) & (y <= y1))
         if len(near):
             is_free[near] &= ~over_footprint(thing.box, places[near, :2], policy.free_margin_m)
+    if scene.room.has_outline:
+        is_free &= _wall_distances(places[:, :2], scene.room) >= policy.free_margin_m
     ahead = frame.T_world_cam[:2, 2] / np.linalg.norm(frame.T_world_cam[:2, 2])
     right = np.array([ahead[1], -ahead[0]])
     return Ground(xy, places, is_floor, is_free, things[rows, columns], right, ahead)
@@ -171,6 +177,16 @@ def find_standing(context: TaskContext) -> list[Standing]:
     return found
 
 
+def _wall_distances(xy: Float[np.ndarray, "n 2"], room: Room) -> Float[np.ndarray, "n"]:
+    """Distance of places on the floor from the outline of the room."""
+    nearest = np.full(len(xy), np.inf)
+    for a, b in pairwise([*room.floor_polygon, room.floor_polygon[0]]):
+        along = b - a
+        share = np.clip((xy - a) @ along / max(float(along @ along), 1e-12), 0, 1)
+        nearest = np.minimum(nearest, np.hypot(*(xy - a - share[:, None] * along).T))
+    return nearest
+
+
 @cache
 def _thousands(size: int) -> Int[np.ndarray, "n"]:
     """Positions of pixel centres from 0 to 1000."""
@@ -178,7 +194,13 @@ def _thousands(size: int) -> Int[np.ndarray, "n"]:
 
 
 def _on_side(
-    context: TaskContext, frame: Frame, ground: Ground, view: ObjectView, side: str, rng: Random
+    context: TaskContext,
+    frame: Frame,
+    ground: Ground,
+    standing: Sequence[Standing],
+    view: ObjectView,
+    side: str,
+    rng: Random,
 ) -> Fact | None:
     """A free spot on one side of an object, and three places that are none."""
     policy, thing = context.policy, context.thing(view.object_id)
@@ -190,14 +212,12 @@ def _on_side(
     off_deg = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
     mark = box_mark("red", view, 0, frame.camera.width, frame.camera.height)
     fits = ground.is_free & (off_deg <= policy.beside_deg) & (reach <= policy.max_beside_m)
-    # In the picture, too, left is left of the box.
-    if side == "left":
-        fits &= ground.xy[:, 0] < mark.xy[0]
-    elif side == "right":
-        fits &= ground.xy[:, 0] > mark.xy[2]
-    if not fits.any():
+    fits &= _on_side_of_mark(ground, mark, side)
+    candidates = np.flatnonzero(fits).tolist()
+    tried = rng.sample(candidates, min(_TRIED, len(candidates)))
+    right = next((k for k in tried if not _between_things(ground, k) and not _beyond(thing, ground, k, standing)), None)
+    if right is None:
         return None
-    right = int(rng.choice(np.flatnonzero(fits).tolist()))
     elsewhere = ground.is_floor & (off_deg >= policy.not_beside_deg) & (reach <= 2 * policy.max_beside_m)
     # Two of the three wrong places are floor on another side and one is a thing, where all can be had.
     kinds = (elsewhere, elsewhere, ground.is_thing, elsewhere, ground.is_thing, ground.is_thing)
@@ -241,6 +261,37 @@ def _on_side(
             "heading": "that of the camera, level",
         },
     )
+
+
+def _on_side_of_mark(ground: Ground, mark: Mark, side: str) -> Bool[np.ndarray, "n"]:
+    """Which places lie on that side of the drawn box in the picture, too."""
+    x, y = ground.xy.T
+    x0, y0, x1, y1 = mark.xy
+    if side == "left":
+        return x < x0
+    if side == "right":
+        return x > x1
+    level = (x >= x0 - _WIDER) & (x <= x1 + _WIDER)
+    return level & (y > (y0 + y1) / 2) if side == "front" else level & (y < y1)
+
+
+def _between_things(ground: Ground, k: int) -> bool:
+    """Whether things are seen close to a place on three sides of it: it lies below a table, or is seen through one."""
+    dx, dy = (ground.xy[ground.is_thing] - ground.xy[k]).T
+    beside, upright = (np.abs(dx) <= _CLOSE) & (np.abs(dy) <= _THIN), (np.abs(dy) <= _CLOSE) & (np.abs(dx) <= _THIN)
+    return sum(map(bool, ((beside & (dx < 0)).any(), (beside & (dx > 0)).any(), (upright & (dy < 0)).any(),
+                          (upright & (dy > 0)).any()))) >= 3  # fmt: skip
+
+
+def _beyond(thing: SceneObject, ground: Ground, k: int, standing: Sequence[Standing]) -> bool:
+    """Whether something else stands between a thing and a place: then nobody calls that "beside"."""
+    way = np.linspace(thing.center[:2], ground.world[k, :2], 24)
+    way = way[~over_footprint(thing.box, way)]
+    for other, (low, high) in standing:
+        near = ((way >= low) & (way <= high)).all(1)
+        if other.id != thing.id and near.any() and over_footprint(other.box, way[near]).any():
+            return True
+    return False
 
 
 _SAY = {"left": "to the left of", "right": "to the right of", "front": "in front of", "behind": "behind"}

@@ -20,6 +20,7 @@ distance times that angle. The margin of the policy is widened by this lever arm
 
 Which of two things is farther to the right must also be so by the directions in which they lie. Of two things behind
 the observer, the one farther to the right is the one farther to the left for somebody who looks round: nobody is asked.
+Nor of two things nearly opposite each other, or of two of which one is just higher: that is so from everywhere.
 
 Where the first image is the observer's, sentences also tell the place before the move. Videos have no such observer.
 """
@@ -36,9 +37,8 @@ from spaceland.questions.answers import BEHIND_FRONT, BELOW_ABOVE, FARTHER_CLOSE
 from spaceland.questions.facts import TaskContext
 from spaceland.questions.policy import side_of_threshold
 from spaceland.questions.propose import Solved, proposer
-from spaceland.questions.relation import ahead_on_level, compare, slot
+from spaceland.questions.relation import compare, place_for, side_of_range, slot
 from spaceland.questions.setups import Setup, multi_views, single_views, unmarked_videos, videos
-from spaceland.scenes.scene import Frame
 
 
 @dataclass(frozen=True)
@@ -91,10 +91,13 @@ def solve_imagination_oc(context: TaskContext, setup: Setup) -> Solved | None:
         return None
     before: list[str] = []
     if len(setup.frames) <= 3:
-        seen = _before_oc(context, setup.observer, asked)
+        seen = place_for(context, setup.observer, asked, "place before the move ")
         if seen is None:
             return None
-        before = list(seen)
+        if not seen.slots[2]:
+            context.reject("place before the move too near to a threshold")
+            return None
+        before = list(seen.slots)
     slots = slot(side, LEFT_RIGHT), slot(height, BELOW_ABOVE), slot(front, BEHIND_FRONT)
     if not any(slots):
         context.reject("level on every axis")
@@ -118,23 +121,6 @@ def solve_imagination_oc(context: TaskContext, setup: Setup) -> Solved | None:
     )
 
 
-def _before_oc(context: TaskContext, frame: Frame, asked: int) -> tuple[str, str, str] | None:
-    """Slots before the move: relative to the camera's axis and height, ahead or behind."""
-    policy, local = context.policy, context.center_cam(frame, asked)
-    above_m = float(context.thing(asked).center[2] - frame.T_world_cam[2, 3])
-    side = side_of_threshold(float(local[0]), policy.side_threshold_m, policy.side_margin_m)
-    height = side_of_threshold(above_m, policy.height_threshold_m, policy.height_margin_m)
-    ahead = _side(float(local[2]), policy.side_threshold_m, policy.side_margin_m)
-    if side is None or height is None or not ahead:
-        context.reject("place before the move too near to a threshold")
-        return None
-    level_m = ahead_on_level(context, frame, asked)
-    if level_m is None or _side(level_m, policy.side_threshold_m, policy.side_margin_m) != ahead:
-        context.reject("front/behind depends on the tilt of the camera")
-        return None
-    return slot(side, LEFT_RIGHT), slot(height, BELOW_ABOVE), slot(ahead, BEHIND_FRONT)
-
-
 def solve_imagination_oo(context: TaskContext, setup: Setup) -> Solved | None:
     """The third pick relative to the fourth, for an observer at the first who faces the second."""
     stand, face, asked, other = (pick.object_id for pick in setup.picks)
@@ -148,11 +134,12 @@ def solve_imagination_oo(context: TaskContext, setup: Setup) -> Solved | None:
         return None
     between, above_m = (p - q)[:2], float(p[2] - q[2])
     right_m, _ = observer.right_ahead(between)
-    closer_m = float(np.linalg.norm(q) - np.linalg.norm(p))
+    ranges_m = float(np.linalg.norm(p)), float(np.linalg.norm(q))
+    closer_m = ranges_m[1] - ranges_m[0]
     margin_m = policy.imagined_margin_m * (1 + float(np.linalg.norm(between)) / observer.facing_m)
     side = _side(right_m, policy.imagined_threshold_m, margin_m)
     height = side_of_threshold(above_m, policy.height_threshold_m, policy.height_margin_m)
-    nearer = side_of_threshold(closer_m, policy.range_threshold_m, policy.range_margin_m)
+    nearer = side_of_range(policy, *ranges_m)
     if side is None or height is None or nearer is None:
         context.reject("too near to a threshold")
         return None
@@ -160,9 +147,13 @@ def solve_imagination_oo(context: TaskContext, setup: Setup) -> Solved | None:
     if side * gap_deg < policy.min_bearing_gap_deg if side else abs(gap_deg) >= policy.min_bearing_gap_deg:
         context.reject("left/right differs between room and view", value=gap_deg)
         return None
+    if round(abs(gap_deg), 6) > policy.max_bearing_gap_deg:
+        context.reject("the short way round is not clear", value=gap_deg)
+        return None
     slots = slot(side, LEFT_RIGHT), slot(height, BELOW_ABOVE), slot(nearer, FARTHER_CLOSER)
-    if not any(slots):
-        context.reject("level on every axis")
+    if not side and not nearer:
+        # Height is the same from everywhere: nobody would have to imagine anything.
+        context.reject("only height differs" if height else "level on every axis")
         return None
     before: list[str] = []
     if len(setup.frames) <= 3:
@@ -184,9 +175,11 @@ def solve_imagination_oo(context: TaskContext, setup: Setup) -> Solved | None:
             "plane": [policy.imagined_threshold_m, policy.imagined_margin_m],
             "height": [policy.height_threshold_m, policy.height_margin_m],
             "range": [policy.range_threshold_m, policy.range_margin_m],
+            "min_range_share": policy.min_range_share,
             "before_side": [policy.side_threshold_m, policy.side_margin_m],
             "min_imagined_distance_m": policy.min_imagined_distance_m,
             "min_bearing_gap_deg": policy.min_bearing_gap_deg,
+            "max_bearing_gap_deg": policy.max_bearing_gap_deg,
             "height_axis": "world up",
         },
     )

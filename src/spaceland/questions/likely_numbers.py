@@ -7,6 +7,9 @@ ones are: from a spread around what is usual in the scene, within its limits.
 Worked example. In a room of 6 m most depths are about 3.6 m. For a right depth of 4.2 m as option B, one wrong number
 is drawn from what is usual below, and two from what is usual between 4.2 m and 6 m: 2.9, 4.2, 4.8, 5.5.
 
+No option is one that the question rules out: none is smaller than what is asked about at all, and none is a depth so
+near to the given one that nobody would be asked (see `Likely.avoid`). Right numbers keep away from there, too.
+
 The right place among ascending options is dealt (see `phrasing.Deck`), a likelier one first: what is long for its
 room is more often option D than A. Right numbers lie closer together in one room than options may; so of several draws
 one is taken, nine times out of ten, in which a wrong number is nearer to the middle of what is usual.
@@ -32,27 +35,62 @@ _MIN_RATIO, _MIN_STEPS = 1.1, 2
 _DRAWS, _LADDERS = 12, 8
 _MAY_BE_NEAREST = 0.1
 _LEAST_M, _SIGMAS = 0.1, (0.2, 0.8)
+_GAP_ABOVE = 1.2
+"""The largest gap among options may be so many times the right one, whatever gaps there are."""
 _NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
 class Likely:
-    """What numbers are usual: log-normal around `middle` metres with spread `sigma`, from `low` to `high` metres."""
+    """What numbers are usual: log-normal around `middle` metres with spread `sigma`, from `low` to `high` metres.
+
+    No number is nearer to the first of `avoid` than the second, both in metres.
+    """
 
     middle: float
     sigma: float
     low: float
     high: float
+    avoid: tuple[float, float] | None = None
 
     @classmethod
     def of(cls, fact: Fact) -> Likely:
         """As `usual_params` has put it into a fact's `params`."""
-        return cls(*fact.params["usual_m"], low=_LEAST_M, high=fact.params["max_m"])
+        values, params = fact.values, fact.params
+        low, avoid = params.get("min_distance_m", params.get("min_depth_gap_m")), None
+        if "min_depth_m" in params:
+            # One depth beside a given one. (Of two, each may be near to it.)
+            low, avoid = params["min_depth_m"], (values["given_depth_m"], params["min_depth_gap_m"])
+        return cls(*params["usual_m"], low=low, high=params["max_m"], avoid=avoid)
 
     def share_below(self, value: float) -> float:
         """Share of usual numbers that are smaller."""
-        start, end = self._cdf(self.low), self._cdf(self.high)
-        return min(max((self._cdf(value) - start) / max(end - start, 1e-9), 0.02), 0.98)
+        below, total = self._mass(self.low, value), self._mass(self.low, self.high)
+        return min(max(below / max(total, 1e-9), 0.02), 0.98)
+
+    def _mass(self, low: float, high: float) -> float:
+        """Share of the log-normal numbers between two that are not to be avoided."""
+        mass = self._cdf(high) - self._cdf(low)
+        if self.avoid is not None:
+            near, far = (min(max(self.avoid[0] + side * self.avoid[1], low), high) for side in (-1, 1))
+            mass -= self._cdf(far) - self._cdf(near)
+        return mass
+
+    def allows(self, number: float, step: float) -> bool:
+        """Whether a number may be an option, written to a whole `step` as the given one is."""
+        if self.avoid is None:
+            return True
+        given, gap = self.avoid
+        written = round(number / step) - round(given / step)
+        return abs(number - given) >= gap and abs(written) >= math.floor(gap / step + 1e-6)
+
+    def allowed(self, number: float, step: float, low: float, high: float) -> float | None:
+        """The number or, where it may not be an option, the nearest one between two limits that may."""
+        if self.avoid is None or self.allows(number, step):
+            return number
+        around = (self.avoid[0] + side * (self.avoid[1] + step / 2) for side in (-1, 1))
+        inside = [k for k in around if low <= k <= high and self.allows(k, step)]
+        return min(inside, key=lambda k: abs(k - number)) if inside else None
 
     def draw(self, low: float, high: float, rng: Random) -> float:
         """A usual number between two."""
@@ -69,7 +107,8 @@ class Likely:
 
 def usual_params(context: TaskContext, kind: str, value: float) -> dict[str, object]:
     """For the `params` of a fact: `usual_m`, middle (metres) and spread (of the logarithm) of numbers of a kind in the
-    scene, and `max_m`, the greatest distance there is.
+    scene, and `max_m`, the greatest distance there is (of gaps the greatest in any image, or a little more than the
+    right one).
 
     Args:
         context: The scene.
@@ -82,8 +121,14 @@ def usual_params(context: TaskContext, kind: str, value: float) -> dict[str, obj
         numbers = np.array([number for number in _numbers(context, kind) if number >= _LEAST_M] or [1.0])
         sigma = min(max(float(np.log(numbers).std()), _SIGMAS[0]), _SIGMAS[1])
         # Rounded, so that noise of a moved world changes nothing.
-        views.usual[kind] = [max(round(float(np.median(numbers)), 1), _LEAST_M), round(sigma, 1)]
-    return {"usual_m": views.usual[kind], "max_m": round(max(views.span_m, value), 4)}
+        middle, largest = max(round(float(np.median(numbers)), 1), _LEAST_M), float(numbers.max())
+        views.usual[kind] = [middle, round(sigma, 1), largest]
+    *usual, largest = views.usual[kind]
+    most = max(views.span_m, value)
+    if kind == "gap":
+        # Nobody who sees the room takes a gap as long as its diagonal for likely.
+        most = min(most, max(largest, _GAP_ABOVE * value))
+    return {"usual_m": usual, "max_m": round(most, 4)}
 
 
 def _numbers(context: TaskContext, kind: str) -> list[float]:
@@ -139,7 +184,7 @@ def likely_options(value: float, place: int, rng: Random, *, likely: Likely, dec
     may_be_nearest = rng.random() < _MAY_BE_NEAREST
     chosen: list[str] | None = None
     for _ in range(_LADDERS):
-        numbers = _ladder(value, place, rng, likely, _MIN_STEPS * 10.0**-decimals)
+        numbers = _ladder(value, place, rng, likely, 10.0**-decimals)
         texts = [f"{number:.{decimals}f}" for number in numbers or ()]
         if numbers is None or len(set(texts)) < 4:
             continue
@@ -149,23 +194,27 @@ def likely_options(value: float, place: int, rng: Random, *, likely: Likely, dec
     return chosen
 
 
-def _ladder(value: float, place: int, rng: Random, likely: Likely, gap: float) -> list[float] | None:
-    below = _spread(likely, likely.low, min(value / _MIN_RATIO, value - gap), place, gap, rng)
-    above = _spread(likely, max(value * _MIN_RATIO, value + gap), likely.high, 3 - place, gap, rng)
+def _ladder(value: float, place: int, rng: Random, likely: Likely, step: float) -> list[float] | None:
+    gap = _MIN_STEPS * step
+    below = _spread(likely, likely.low, min(value / _MIN_RATIO, value - gap), place, step, rng)
+    above = _spread(likely, max(value * _MIN_RATIO, value + gap), likely.high, 3 - place, step, rng)
     return None if below is None or above is None else [*below, value, *above]
 
 
-def _spread(likely: Likely, low: float, high: float, count: int, gap: float, rng: Random) -> Sequence[float] | None:
+def _spread(likely: Likely, low: float, high: float, count: int, step: float, rng: Random) -> Sequence[float] | None:
     """Ascending usual numbers between two limits that are clearly apart; None when there is no room for them."""
+    gap = _MIN_STEPS * step
     if count == 0:
         return ()
     if high < low or (count > 1 and not _apart(_even(low, high, count), gap)):
         return None
     for _ in range(_DRAWS):
         numbers = sorted(likely.draw(low, high, rng) for _ in range(count))
-        if _apart(numbers, gap):
+        if _apart(numbers, gap) and all(likely.allows(number, step) for number in numbers):
             return numbers
-    return _even(low, high, count)
+    even = [likely.allowed(number, step, low, high) for number in _even(low, high, count)]
+    kept = [number for number in even if number is not None]
+    return kept if len(kept) == count and _apart(kept, gap) else None
 
 
 def _even(low: float, high: float, count: int) -> list[float]:

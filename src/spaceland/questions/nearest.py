@@ -8,7 +8,8 @@ from it; the lamp's centre is 2.4 m from the chair's and 1.7 m from the box's:
               A. chair (green point)   B. box (blue point)                          B
 
 The winner must beat every rival clearly: by `tie_margin_m` metres and by the factor `tie_ratio`, else nobody is asked.
-For the observer nothing is marked, so everything that can be seen in one of the images is a rival, also what may not
+Between objects none may beat it by the gap between the boxes, by however little: many people go by what they see
+between two things, not by their centres. For the observer nothing is marked, so everything that can be seen in one of the images is a rival, also what may not
 be asked about itself because too little of it shows. Only parts of the building and rugs, which few scenes annotate,
 never take part (`BUILDING_LABELS`), and the question says so. The answer must be clear to see in one image and, with
 several images, be seen in no other one, and so must the wrong options; in a single image its label must be the only one
@@ -83,6 +84,13 @@ def _solve_oo(context: TaskContext, setup: Setup, roles: Sequence[str]) -> Solve
     distances = {k: between_m(context, reference.object_id, pick.object_id) for k, pick in enumerate(candidates)}
     found = winner_and_next(context, distances, asks)
     if found is None:
+        return None
+    # A long sofa's centre may be far away while its arm is next to the thing: people go by the gap they see.
+    gaps = [context.views.surface_distance_m(reference.object_id, pick.object_id) for pick in candidates]
+    sign = 1 if asks == "closest" else -1
+    by_gap = min(sign * gap for gap in gaps)
+    if round(sign * gaps[found[0]] - by_gap, 6) > 0:
+        context.reject("centres and gaps disagree", value=abs(gaps[found[0]] - sign * by_gap))
         return None
     best, role = candidates[found[0]], roles[found[0] + 1]
     name = named(context, setup, best, role)

@@ -25,6 +25,8 @@ def _fields_oo(fact: Fact) -> Mapping[str, str]:
         "ref": fact.name("red"),
         "all_of": join_words(names),
         "any_of": f"{', '.join(names[:-1])} or {names[-1]}",
+        # Nobody is among two.
+        "among": "between" if pair else "among",
         "most": ("closer to" if near else "farther from") if pair else ("closest to" if near else "farthest from"),
         "found": fact.name(fact.answer.value),
         "found_is": is_are(fact.labels[fact.answer.value]),
@@ -59,7 +61,7 @@ _STEMS_OO = (
     "compare {all_of}. Which one is {most} the {ref}?",
     "is it {any_of} that is {most} the {ref}?",
     "decide between {all_of}: which one is {most} the {ref}?",
-    "among {all_of}, find the one that is {most} the {ref}.",
+    "{among} {all_of}, find the one that is {most} the {ref}.",
     "take {all_of}: which of them is {most} the {ref}?",
 )
 _TAILS_OO = (

@@ -25,6 +25,7 @@ from random import Random
 
 import numpy as np
 
+from spaceland.geometry.footprints import footprint_gaps
 from spaceland.questions.answers import RouteAnswer
 from spaceland.questions.facts import Fact, TaskContext, shuffled, vector
 from spaceland.questions.frames_seen import seen_params
@@ -43,6 +44,8 @@ _MORE_DIRECT = 4
 """So many more ways without a corner may be told than ways with one."""
 _AWAY_M = (0.4, 0.6, 0.8, 1.0)
 """One stands so far from the first thing, at the first of these distances that is free."""
+_CORNER_M = 0.05
+"""Distances that the question tells are right to this."""
 _EYES_M = 1.5
 """Things as high as this hide what is behind them."""
 
@@ -76,6 +79,11 @@ def planned_ways(context: TaskContext, frames: Sequence[Frame], rng: Random) -> 
                 yield direct.pop()
                 owed -= 1
             break
+
+
+def _is_off_corner(thing: SceneObject, place: Point, told_m: float) -> bool:
+    """Whether a place is farther from a thing than told: distances are kept from its sides, not from its corners."""
+    return round(float(footprint_gaps(thing.box, place[None])[0]), 6) > told_m + _CORNER_M
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,6 +149,9 @@ class _Planner:
             if place is None or float(np.hypot(*(there - place))) < policy.min_facing_distance_m:
                 break
             if ground.is_free(place, place, policy.way_clear_m):
+                if _is_off_corner(start, place, away):
+                    self.context.reject("in front of a corner", objects=(start.id, facing.id))
+                    return None
                 if not ground.is_hidden(place, there, _EYES_M, (facing.id,)):
                     return _View(start, facing, place, away)
                 self.context.reject("something hides what is faced", objects=(start.id, facing.id))
@@ -185,6 +196,9 @@ class _Planner:
         from_middle = heading_deg(ways[0][1] - start.center[:2])
         if turn_word(wrap_deg(from_middle - heading_deg(facing.center[:2] - start.center[:2])), exact) != words[0]:
             context.reject("the turn depends on where exactly one stands", objects=ids)
+            return None
+        if _is_off_corner(goal, ways[0][-1], policy.route_stop_m):
+            context.reject("in front of a corner", objects=ids)
             return None
         stop_m = round(float(np.hypot(*(goal.center[:2] - ways[0][-1]))), 6)
         if stop_m > policy.max_passed_m:

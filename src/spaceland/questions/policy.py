@@ -22,12 +22,23 @@ STRUCTURE_LABELS = (
 )  # fmt: skip
 """Labels that are never asked about: surfaces without a clear centre, and names that say nothing."""
 
+CONFUSED_LABELS = (
+    "cabinet, cabinets, kitchen cabinet, kitchen cabinets, bathroom cabinet, file cabinet, storage cabinet, "
+    "display cabinet, cupboard, wardrobe, wardrobe cabinet, wardrobe closet, closet, shelf, shelves, bookshelf, "
+    "bookshelves, bookcase, storage shelf, kitchen shelf, dresser, chest of drawers",
+)
+"""Groups of labels that people take for one another where such things touch: built-in furniture, say."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AmbiguityPolicy:
     """All limits in one place. Lengths in metres, angles in degrees, areas as shares of the image."""
 
     excluded_labels: tuple[str, ...] = STRUCTURE_LABELS
+    confused_labels: tuple[str, ...] = CONFUSED_LABELS
+    """Groups of labels with commas between them: of things that touch, with two labels of one group, none is picked."""
+    max_touching_m: float = 0.1
+    """Boxes with a smaller gap between them touch."""
 
     # Which views of an object may be asked about.
     min_area_share: float = 0.0015
@@ -58,6 +69,8 @@ class AmbiguityPolicy:
     height_margin_m: float = 0.10
     range_threshold_m: float = 0.20
     range_margin_m: float = 0.15
+    min_range_share: float = 0.10
+    """Closer and farther also differ by this share of the greater distance."""
     min_bearing_gap_deg: float = 3.0
     """A left/right answer must also be one in the picture, by this angle between the two lines of sight."""
 
@@ -132,9 +145,13 @@ class AmbiguityPolicy:
     min_imagined_distance_m: float = 0.4
     min_axis_angle_deg: float = 12.0
     """A left/right (front/behind) answer must be this far from straight ahead or behind (from sideways)."""
+    max_bearing_gap_deg: float = 165.0
+    """Two things in directions that differ by more are opposite each other: either way round may be the short one."""
 
     # Two views.
     min_overlap: float = 0.15
+    min_landmark_share: float = 0.001
+    """Some annotated thing (doors and windows count) covers this share of both images: tiles look the same anywhere."""
     max_overlap: float = 0.9
     min_baseline_m: float = 0.3
     min_rotation_deg: float = 15.0
@@ -157,6 +174,10 @@ class AmbiguityPolicy:
     """Its projection must be this far inside the image border, as a share of the image width."""
     camera_clearance_m: float = 0.1
     """The surface behind it must be this much deeper; else it may be hidden."""
+    min_place_gap_m: float = 0.4
+    """Wrong places are at least this far in the room from the right one and from each other ..."""
+    min_place_gap_share: float = 0.25
+    """... and by this share of the depth of the right one."""
 
     # Video.
     num_video_frames: int = 32

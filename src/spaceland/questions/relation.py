@@ -11,7 +11,8 @@ lamp is 0.9 m closer to the camera:
 
 Three slots. Left/right is the camera's x axis, and must agree with what the picture shows. Above/below is height in the
 room, not in the picture. Closer/farther is the distance to the camera, and must agree in depth. A slot is empty when
-the two are clearly level on it; in between, the fact is rejected (see `policy`). All of it refers to box centres.
+the two are clearly level on it; in between, the fact is rejected (see `policy`). Of two things far away, the farther
+one is so by a share of its distance, too: 5.2 m and 4.8 m look alike. All of it refers to box centres.
 Over several images the observer is the camera of the first one. Relative to the observer alone, the third slot says
 front or behind: the sign of the depth in the first image. For a tilted camera it must be the same on the level.
 """
@@ -19,6 +20,7 @@ front or behind: the sign of the depth in the first image. For a tilted camera i
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import product
 from random import Random
@@ -29,7 +31,7 @@ from spaceland.questions.answers import BEHIND_FRONT, BELOW_ABOVE, FARTHER_CLOSE
 from spaceland.questions.facts import Fact, TaskContext, shuffled, vector
 from spaceland.questions.language import is_are, join_words
 from spaceland.questions.phrasing import Wording
-from spaceland.questions.policy import side_of_threshold
+from spaceland.questions.policy import AmbiguityPolicy, side_of_threshold
 from spaceland.questions.propose import Solved, proposer
 from spaceland.questions.setups import Setup, multi_views, single_views
 from spaceland.scenes.scene import Frame
@@ -50,8 +52,9 @@ def compare(context: TaskContext, observer: Frame, asked: int, other: int) -> So
     side = side_of_threshold(p[0] - q[0], policy.side_threshold_m, policy.side_margin_m)
     height_m = float((context.thing(asked).center - context.thing(other).center)[2])
     height = side_of_threshold(height_m, policy.height_threshold_m, policy.height_margin_m)
-    nearer_m = float(np.linalg.norm(q) - np.linalg.norm(p))
-    nearer = side_of_threshold(nearer_m, policy.range_threshold_m, policy.range_margin_m)
+    ranges_m = float(np.linalg.norm(p)), float(np.linalg.norm(q))
+    nearer_m = ranges_m[1] - ranges_m[0]
+    nearer = side_of_range(policy, *ranges_m)
     if side is None or height is None or nearer is None:
         context.reject("too near to a threshold")
         return None
@@ -84,10 +87,22 @@ def compare(context: TaskContext, observer: Frame, asked: int, other: int) -> So
             "side": [policy.side_threshold_m, policy.side_margin_m],
             "height": [policy.height_threshold_m, policy.height_margin_m],
             "range": [policy.range_threshold_m, policy.range_margin_m],
+            "min_range_share": policy.min_range_share,
             "min_bearing_gap_deg": policy.min_bearing_gap_deg,
             "height_axis": "world up",
         },
     )
+
+
+def side_of_range(policy: AmbiguityPolicy, asked_m: float, other_m: float) -> int | None:
+    """1 where the asked thing is closer, -1 where it is farther, 0 where both are level; None when unclear.
+
+    >>> [side_of_range(AmbiguityPolicy(), *ranges_m) for ranges_m in ((1.5, 1.9), (5.2, 4.8), (5.0, 4.9))]
+    [1, None, 0]
+    """
+    gap_m = other_m - asked_m
+    side = side_of_threshold(gap_m, policy.range_threshold_m, policy.range_margin_m)
+    return None if side and round(abs(gap_m), 6) < round(policy.min_range_share * max(asked_m, other_m), 6) else side
 
 
 def solve_relation_oo(context: TaskContext, setup: Setup) -> Solved | None:
@@ -104,18 +119,35 @@ def ahead_on_level(context: TaskContext, observer: Frame, asked: int) -> float |
     return float(offset @ forward) / level if level > _LEVEL else None
 
 
-def solve_relation_oc(context: TaskContext, setup: Setup) -> Solved | None:
-    """Where the pick is for the observer of the first image: its x axis, height in the room, ahead or behind."""
-    policy, observer = context.policy, setup.observer
-    local = context.center_cam(observer, setup.picks[0].object_id)
-    above_m = float(context.thing(setup.picks[0].object_id).center[2] - observer.T_world_cam[2, 3])
+@dataclass(frozen=True)
+class Placed:
+    """Where a thing is for a camera: the three slots, and metres to the right, above, and ahead in both senses."""
+
+    slots: tuple[str, str, str]
+    right_m: float
+    above_m: float
+    ahead_m: float
+    level_ahead_m: float
+
+
+def place_for(context: TaskContext, observer: Frame, asked: int, when: str = "") -> Placed | None:
+    """Where an object is for a camera; None when unclear.
+
+    Args:
+        context: The scene and the policy.
+        observer: The camera.
+        asked: Id of the object.
+        when: What the names of the reasons begin with.
+    """
+    policy, local = context.policy, context.center_cam(observer, asked)
+    above_m = float(context.thing(asked).center[2] - observer.T_world_cam[2, 3])
     side = side_of_threshold(float(local[0]), policy.side_threshold_m, policy.side_margin_m)
     height = side_of_threshold(above_m, policy.height_threshold_m, policy.height_margin_m)
     ahead = side_of_threshold(float(local[2]), policy.side_threshold_m, policy.side_margin_m)
     if side is None or height is None or ahead is None:
-        context.reject("too near to a threshold")
+        context.reject(f"{when}too near to a threshold")
         return None
-    level_m = ahead_on_level(context, observer, setup.picks[0].object_id)
+    level_m = ahead_on_level(context, observer, asked)
     if level_m is None or side_of_threshold(level_m, policy.side_threshold_m, policy.side_margin_m) != ahead:
         context.reject("front/behind depends on the tilt of the camera")
         return None
@@ -123,19 +155,29 @@ def solve_relation_oc(context: TaskContext, setup: Setup) -> Solved | None:
     for ahead_m in (float(local[2]), level_m):
         limit = sine * float(np.hypot(local[0], ahead_m))
         if (side != 0 and abs(local[0]) < limit) or (ahead != 0 and abs(ahead_m) < limit):
-            context.reject("too near to straight ahead or sideways")
+            context.reject(f"{when}too near to straight ahead or sideways")
             return None
     slots = slot(side, LEFT_RIGHT), slot(height, BELOW_ABOVE), slot(ahead, BEHIND_FRONT)
-    if not any(slots):
+    right_m, _, ahead_m = vector(local)
+    return Placed(slots, right_m, round(above_m, 4), ahead_m, round(level_m, 4) + 0.0)
+
+
+def solve_relation_oc(context: TaskContext, setup: Setup) -> Solved | None:
+    """Where the pick is for the observer of the first image: its x axis, height in the room, ahead or behind."""
+    policy = context.policy
+    placed = place_for(context, setup.observer, setup.picks[0].object_id)
+    if placed is None:
+        return None
+    if not any(placed.slots):
         context.reject("level on every axis")
         return None
     return Solved(
-        RelationAnswer(slots),
+        RelationAnswer(placed.slots),
         {
-            "right_m": vector(local)[0],
-            "above_m": round(above_m, 4),
-            "ahead_m": vector(local)[2],
-            "level_ahead_m": round(level_m, 4) + 0.0,
+            "right_m": placed.right_m,
+            "above_m": placed.above_m,
+            "ahead_m": placed.ahead_m,
+            "level_ahead_m": placed.level_ahead_m,
         },
         {
             "side": [policy.side_threshold_m, policy.side_margin_m],
@@ -165,28 +207,28 @@ _VARIED = (4, 1, 4)
 def relation_options(
     right: tuple[str, str, str], axes: Sequence[tuple[str, str]], place: int, rng: Random
 ) -> list[str] | None:
-    """Four different slot triples with the right one at index `place`.
+    """Four different slot triples with the right one at index `place`; None for a triple that tells nothing.
 
     Two slots vary, and the options are their four combinations: each value stands in two options, so that none is the
-    one that most agree with. Left and right are among them where told, as they are found by looking and not by knowing
-    what is usual; height, which labels often tell, seldom is. Slots that are empty stay so where two are told;
-    otherwise they are filled in, too.
+    one that most agree with, and every option has its mirror on either of them. Left and right are among them where
+    told, as they are found by looking and not by knowing what is usual; height, which labels often tell, seldom is.
+    Where a single slot is told, the second one is empty, which means known to be level: it stays so or is filled in.
+    All other slots are those of the right triple.
     """
     told = [k for k in range(3) if right[k]]
-    if len(told) >= 2:
-        first = told[0]
+    if not told:
+        return None
+    varied = {told[0]: axes[told[0]]}
+    if len(told) > 1:
         second = rng.choices(told[1:], [_VARIED[k] for k in told[1:]])[0]
-        pairs = product(*[axes[k] if k in (first, second) else (right[k],) for k in range(3)])
-        wrong = shuffled((triple for triple in pairs if triple != right), rng)
+        varied[second] = axes[second]
     else:
-        # Only slots whose truth is known to be empty or not are varied, so every such triple is wrong.
-        other = [t for t in product(*[(*axis, "") for axis in axes]) if t != right and any(t)]
-        mirror = tuple(OPPOSITE.get(word, "") for word in right)
-        wrong = (
-            [mirror, *shuffled((t for t in other if t != mirror), rng)[:2]] if any(right) else shuffled(other, rng)[:3]
-        )
-        wrong = shuffled(wrong, rng)
-    texts = [RelationAnswer(tuple(t)).text for t in wrong]  # type: ignore[arg-type]
+        level = [k for k in range(3) if k != told[0]]
+        second = rng.choices(level, [_VARIED[k] for k in level])[0]
+        varied[second] = ("", rng.choice(axes[second]))
+    combinations = product(*[varied.get(k, (right[k],)) for k in range(3)])
+    wrong = shuffled((triple for triple in combinations if triple != right), rng)
+    texts = [", ".join(triple) for triple in wrong]
     texts.insert(place, RelationAnswer(right).text)
     return texts
 

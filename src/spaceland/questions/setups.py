@@ -8,6 +8,8 @@ object in one of the images. Tasks differ in what they work out for a setup, not
     videos             the frames of a video, every object in the frame that shows it best
     unmarked_videos    the same for questions without marks, where a label must mean one thing only
 
+No object is picked whose label is easily confused with that of another one which it touches (`SceneViews.confused`).
+
 All of them are endless in spirit and lazy in fact: they yield setups in random order, every frame or set of frames in
 turn, until the caller stops.
 """
@@ -21,7 +23,7 @@ from math import perm
 from random import Random
 from typing import TypeVar
 
-from spaceland.questions.facts import TaskContext, round_robin, shuffled
+from spaceland.questions.facts import CONFUSED, TaskContext, round_robin, shuffled
 from spaceland.questions.viewsets import view_sets
 from spaceland.scenes.scene import Frame
 from spaceland.visibility.types import ObjectView
@@ -82,7 +84,7 @@ def single_views(context: TaskContext, rng: Random, count: int) -> Iterator[Setu
     """One frame and `count` objects that are clear in it."""
 
     def in_frame(frame: Frame) -> Iterator[Setup]:
-        views = context.views.askable(frame.id)
+        views = context.views.pickable(frame.id)
         if len(views) < count:
             context.reject(f"fewer than {_NUMBER[count]} clear objects in the view", (frame.id,), value=len(views))
         for chosen in arrangements(views, count, rng):
@@ -99,7 +101,7 @@ def multi_views(context: TaskContext, rng: Random, count: int, *, observer: bool
     """
 
     def in_set(frames: tuple[Frame, ...], joints: frozenset[int]) -> Iterator[Setup]:
-        clear = [context.views.askable(frame.id) for frame in frames]
+        clear = [context.views.pickable(frame.id) for frame in frames]
         only_here = [
             [
                 Pick(view, image)
@@ -131,7 +133,13 @@ def videos(context: TaskContext, rng: Random, count: int) -> Iterator[Setup]:
     frames = context.video_frames()
     if frames is None:
         return
-    best = list(context.views.best_in(tuple(frame.id for frame in frames)).values())
+    confused = context.views.confused
+    best = []
+    for view in context.views.best_in(tuple(frame.id for frame in frames)).values():
+        if view.object_id in confused:
+            context.reject(CONFUSED, (view.frame_id,), (view.object_id,))
+        else:
+            best.append(view)
     index = {frame.id: k for k, frame in enumerate(frames)}
     if len(best) < count:
         context.reject_scene(f"fewer than {_NUMBER[count]} objects clear in the video", len(best))

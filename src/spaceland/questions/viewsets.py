@@ -2,8 +2,9 @@
 
 The search works on the overlap matrix of the scene: `overlap[i, j]` is the share of the surface of frame i that frame j
 sees as well. Two frames are linked when either sees enough of the other's surface and their viewpoints differ enough
-but not too much. A set is a pair of linked frames, or a third frame linked to one of such a pair. Where the third frame
-is linked to both and they share too little with each other, it is the joint: without it they do not hang together.
+but not too much, and when both show some annotated thing: tiles and carpets look the same everywhere. A set is a pair
+of linked frames, or a third frame linked to one of such a pair. Where the third frame is linked to both and they share
+too little with each other, it is the joint: without it they do not hang together.
 """
 
 from __future__ import annotations
@@ -38,9 +39,24 @@ class Links:
         self.angle_deg = np.degrees(np.arccos(np.clip((traces - 1) / 2, -1, 1)))
         apart = (self.baseline_m >= policy.min_baseline_m) | (self.angle_deg >= policy.min_rotation_deg)
         self.differ = apart & (self.shared <= policy.max_overlap)
+        self.landmark = self._landmarks(context)
         self.linked = self.differ & (self.shared >= policy.min_overlap) & (self.baseline_m <= policy.max_baseline_m)
+        self.linked &= self.landmark
         np.fill_diagonal(self.linked, False)
         self.linked_to = [np.flatnonzero(row).tolist() for row in self.linked]
+
+    def _landmarks(self, context: TaskContext) -> np.ndarray:
+        """Which frames show a thing in common, large enough in both; all of them where nothing is annotated."""
+        visibility, least = context.views.visibility, context.policy.min_landmark_share
+        if not visibility.views:
+            return np.ones((len(self.frames), len(self.frames)), dtype=bool)
+        column = {thing.id: k for k, thing in enumerate(context.scene.objects)}
+        shows = np.zeros((len(self.frames), len(column)), dtype=np.float32)
+        for row, frame in enumerate(self.frames):
+            least_px = least * frame.camera.width * frame.camera.height
+            views = visibility.in_frame(frame.id)
+            shows[row, [column[view.object_id] for view in views if view.visible_px >= least_px]] = 1
+        return shows @ shows.T > 0
 
     def problem(self, first: int, second: int, context: TaskContext) -> str:
         """Why two frames do not go together."""
@@ -51,6 +67,8 @@ class Links:
             return "views share almost everything"
         if self.baseline_m[first, second] > policy.max_baseline_m:
             return "viewpoints too far apart"
+        if self.differ[first, second] and not self.landmark[first, second]:
+            return "views share no landmark"
         return "viewpoints almost the same"
 
 

@@ -128,6 +128,10 @@ def _ways(
             if step is None:
                 continue
             longer = _Way(form, [*way.reached, thing], [*way.places, step[1]], [*way.turns, step[0]])
+            words = [turn_word(turn, context.policy, context.policy.route_margin_deg) for turn in longer.turns]
+            if words.count("back") > 1:
+                context.reject("leads back twice", objects=(thing.id,))
+                continue
             if len(longer.turns) < turns:
                 yield from onward(longer, step[1] - way.places[-1], at, thing)
             elif round(float(np.hypot(*(step[1] - place))), 6) < context.policy.min_route_leg_m:
@@ -226,9 +230,8 @@ def _fields(fact: Fact) -> dict[str, str]:
 def _options(fact: Fact, place: int, rng: Random) -> list[str] | None:
     assert isinstance(fact.answer, WordsAnswer)
     turns, right = len(fact.answer.value), fact.answer.text
-    # Of several turns hardly more than one leads back.
-    backs = max(1, fact.answer.value.count(_TURNS["back"]))
-    all_turns = [words for words in product(_TURNS.values(), repeat=turns) if words.count(_TURNS["back"]) <= backs]
+    # Few ways lead back more than once, and those are not asked about: no option may tell by that what is wrong.
+    all_turns = [words for words in product(_TURNS.values(), repeat=turns) if words.count(_TURNS["back"]) <= 1]
     others = [", ".join(words) for words in all_turns if words != fact.answer.value]
     num_options = 3 if turns == 1 else 4
     if place >= num_options:

@@ -1,7 +1,8 @@
 """ScanNet's annotation: segments of vertices, grouped into labelled objects.
 
 `<mesh>.0.010000.segs.json` gives each vertex a segment; `<scan>.aggregation.json` lists objects with a label and their
-segments. An object's points are the vertices of its segments.
+segments. An object's points are the vertices of its segments. A few labels that annotators run together or misspell
+are written as everybody else writes them: the "garbagebin" of one scan is the "garbage bin" of the next.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from spaceland.errors import SceneError
 from spaceland.files import read_json
 from spaceland.geometry.boxes import OrientedBox
 from spaceland.scenes.scene import NO_OBJECT, SceneObject, normalise_label
+
+_SPELLED = {"garbagebin": "garbage bin", "refridgerator": "refrigerator", "trashcan": "trash can"}
+"""Labels of annotators as the rest of the annotation spells them; `raw_label` keeps what they wrote."""
 
 
 def read_annotation(
@@ -102,4 +106,5 @@ def _object(
         own_faces = candidates[(candidates >= 0).all(1)]
     empty = OrientedBox(np.zeros(3), np.zeros(3), np.eye(3))
     box = OrientedBox.upright_from_points(points) if len(points) else empty
-    return SceneObject(object_id, normalise_label(raw_label), raw_label, points, box, own_faces)
+    label = normalise_label(raw_label)
+    return SceneObject(object_id, _SPELLED.get(label, label), raw_label, points, box, own_faces)

@@ -51,6 +51,14 @@ def clear_sign(value: float, threshold: float, margin: float, axis: str) -> int:
     raise Wrong(f"{axis} is {value:.3f} m, too near to the threshold {threshold:g} m (margin {margin:g} m) to be asked")
 
 
+def clear_range(numbers: dict[str, float], limits: Sequence[float], share: float, axis: str) -> int:
+    """As `clear_sign` of `closer_m`, which must be a share of the greater distance `range_m`, too, unless level."""
+    sign = clear_sign(numbers["closer_m"], limits[0], limits[1], axis)
+    if sign and abs(numbers["closer_m"]) < share * numbers["range_m"] - EPSILON:
+        raise Wrong(f"{axis} is {numbers['closer_m']:.3f} m, less than {share:g} of {numbers['range_m']:.3f} m")
+    return sign
+
+
 def pick(sign: int, negative: str, positive: str) -> str:
     """A word for a sign; nothing for 0."""
     return {-1: negative, 0: "", 1: positive}[sign]
@@ -64,6 +72,7 @@ def relation_numbers(frame: Frame, asked: Vector, other: Vector) -> dict[str, fl
         "right_m": float(p[0] - q[0]),
         "above_m": float(asked[2] - other[2]),
         "closer_m": math.dist(eye, other) - math.dist(eye, asked),
+        "range_m": max(math.dist(eye, other), math.dist(eye, asked)),
         "bearing_gap_deg": math.degrees(math.atan2(p[0], p[2]) - math.atan2(q[0], q[2])),
         "less_deep_m": float(q[2] - p[2]),
     }
@@ -74,18 +83,20 @@ def relation_words(
     side: Sequence[float],
     height: Sequence[float],
     reach: Sequence[float],
+    range_share: float,
     bearing_gap_deg: float,
 ) -> tuple[str, str, str]:
     """Slots left/right, above/below, closer/farther, each limit as (threshold, margin).
 
-    In the picture the two must differ by `bearing_gap_deg` if and only if they do in the room.
+    Closer and farther also need `range_share` of the greater distance. In the picture the two must differ by
+    `bearing_gap_deg` if and only if they do in the room.
 
     Raises:
         Wrong: a slot is unclear, or the picture contradicts it.
     """
     sideways = clear_sign(numbers["right_m"], side[0], side[1], "left/right")
     upwards = clear_sign(numbers["above_m"], height[0], height[1], "above/below")
-    nearer = clear_sign(numbers["closer_m"], reach[0], reach[1], "closer/farther")
+    nearer = clear_range(numbers, reach, range_share, "closer/farther")
     gap = numbers["bearing_gap_deg"]
     if (sideways * gap < bearing_gap_deg - EPSILON) if sideways else (abs(gap) > bearing_gap_deg + EPSILON):
         raise Wrong("left/right in the room contradicts the picture")
@@ -141,6 +152,7 @@ def imagined_pair_numbers(stand: Vector, face: Vector, asked: Vector, other: Vec
         "right_m": float(ahead[1] * between[0] - ahead[0] * between[1]) / facing,
         "above_m": float(asked[2] - other[2]),
         "closer_m": math.dist(stand, other) - math.dist(stand, asked),
+        "range_m": max(math.dist(stand, other), math.dist(stand, asked)),
         "lever": math.hypot(*between) / facing,
     }
 
@@ -150,22 +162,30 @@ def imagined_pair_words(
     plane: Sequence[float],
     height: Sequence[float],
     reach: Sequence[float],
-    bearing_gap_deg: float,
+    range_share: float,
+    bearing_gap_deg: Sequence[float],
 ) -> tuple[str, str, str]:
     """Slots left/right, above/below, closer/farther after the move.
 
-    The directions in which the two lie must differ by `bearing_gap_deg`, the short way round, if and only if one of
-    them is to the right of the other.
+    The directions in which the two lie must differ by the first of `bearing_gap_deg`, the short way round, if and only
+    if one of them is to the right of the other, and by no more than the second.
+
+    Raises:
+        Wrong: a slot is unclear, the directions contradict it, or the answer does not depend on the move.
     """
     threshold, margin = plane[0], plane[1] * (1 + numbers["lever"])
     if margin >= threshold and abs(numbers["right_m"]) < threshold + margin - EPSILON:
         raise Wrong(f"right_m is {numbers['right_m']:.3f} m, within the widened margin {margin:.3f} m")
     sideways = clear_sign(numbers["right_m"], threshold, margin, "left/right after the move")
     upwards = clear_sign(numbers["above_m"], height[0], height[1], "above/below after the move")
-    nearer = clear_sign(numbers["closer_m"], reach[0], reach[1], "closer/farther after the move")
-    gap = numbers["bearing_gap_deg"]
-    if (sideways * gap < bearing_gap_deg - EPSILON) if sideways else (abs(gap) > bearing_gap_deg + EPSILON):
+    nearer = clear_range(numbers, reach, range_share, "closer/farther after the move")
+    gap, (least, most) = numbers["bearing_gap_deg"], bearing_gap_deg
+    if (sideways * gap < least - EPSILON) if sideways else (abs(gap) > least + EPSILON):
         raise Wrong("left/right in the room contradicts the directions in which the two lie after the move")
+    if abs(gap) > most + EPSILON:
+        raise Wrong(f"the two lie {abs(gap):.1f} degrees apart after the move, so neither way round is the short one")
+    if not sideways and not nearer:
+        raise Wrong("only height differs, which is the same before and after the move")
     return pick(sideways, "left", "right"), pick(upwards, "below", "above"), pick(nearer, "farther", "closer")
 
 
@@ -255,3 +275,17 @@ def floor_area_m2(room: Room) -> float:
     for (x0, y0), (x1, y1) in zip(corners, [*corners[1:], *corners[:1]], strict=True):
         twice += x0 * y1 - x1 * y0
     return abs(twice) / 2
+
+
+def outline_distances_m(places: np.ndarray, outline: np.ndarray) -> np.ndarray:
+    """Distance of places [n, 2] from the nearest wall of an outline [k, 2]."""
+    found = []
+    for place in np.asarray(places, dtype=float):
+        walls = []
+        for start, stop in zip(outline, np.roll(outline, -1, axis=0), strict=True):
+            wall = stop - start
+            length = max(float(wall @ wall), 1e-12)
+            share = min(max(float((place - start) @ wall) / length, 0.0), 1.0)
+            walls.append(math.dist(place, start + share * wall))
+        found.append(min(walls))
+    return np.array(found)

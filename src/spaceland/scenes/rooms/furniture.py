@@ -28,7 +28,10 @@ _LABELS = {
     "bookshelf_bookcase": "bookcase",
     "carton_tetrapak": "milk carton",
     "cup_beerglass": "mug",
+    "lamp_desklamp": "table lamp",
     "lamp_lamp2": "ceiling lamp",
+    "sink_modernvanity": "sink cabinet",
+    "sink_sinkcabinet": "sink cabinet",
     "stool_pianobench": "piano bench",
 }
 # Things that look alike from all sides, or whose front means nothing.
@@ -39,7 +42,6 @@ _NO_FRONT = {
     "ceiling lamp",
     "cup",
     "fire extinguisher",
-    "lamp",
     "milk carton",
     "mug",
     "piano bench",
@@ -47,6 +49,7 @@ _NO_FRONT = {
     "radiator",
     "stool",
     "table",
+    "table lamp",
     "towel",
     "trash can",
 }

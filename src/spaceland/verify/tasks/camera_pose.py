@@ -49,18 +49,24 @@ def check_camera_pose(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
         rounded("facts.value", number, exact, 1)
     stored_close("facts.value", stored[2], depth)
     stored_close("facts.values.depth_m", row.values.get("depth_m"), depth)
-    others = _other_places(row, scene, first, border, least, measure)
+    others = _other_places(row, scene, first, local, border, least, measure)
     _check_written(row, stored, depth, others)
 
 
 def _other_places(
-    row: Row, scene: Scene, first: Frame, border: float, least: float, measure: str
+    row: Row, scene: Scene, first: Frame, right: np.ndarray, border: float, least: float, measure: str
 ) -> list[tuple[int, int, float]]:
     """The wrong places: each could be a camera as well, going by the first image alone.
 
     Raises:
-        Wrong: one lies behind what the image shows, near its border, or at no camera's height.
+        Wrong: one lies behind what the image shows, near its border, at no camera's height, or where the right one (in
+            metres, in the axes of the first camera) or another one nearly is.
     """
+    gap_m, gap_share = (
+        real(row.params.get(name), f"facts.params.{name}") for name in ("min_place_gap_m", "min_place_gap_share")
+    )
+    gap_m = max(gap_m, gap_share * float(right[2]))
+    taken = [right]
     camera, pose = first.camera, np.asarray(first.T_world_cam, dtype=np.float64)
     heights = [float(np.asarray(frame.T_world_cam)[2, 3]) for frame in scene.frames]
     stored = row.values.get("other_places")
@@ -80,6 +86,10 @@ def _other_places(
         height = float((pose[:3, :3] @ (ray * z) + pose[:3, 3])[2])
         if not min(heights) - _HEIGHT_M <= height <= max(heights) + _HEIGHT_M:
             raise Wrong(f"the wrong place {shown(one)} is {height:.2f} m high, where no camera is")
+        apart_m = min(math.dist(ray * z, other) for other in taken)
+        if apart_m < gap_m - 1e-3:
+            raise Wrong(f"the wrong place {shown(one)} is {apart_m:.2f} m from another one, less than {gap_m:.2f} m")
+        taken.append(ray * z)
         _check_free(row, scene, first, u, v, z)
         found.append((int(x), int(y), depth))
     return found

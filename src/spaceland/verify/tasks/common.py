@@ -20,6 +20,7 @@ Policy = Mapping[str, Any]
 
 _POLICY_OF_PARAM = {
     "min_depth_gap_m": "min_depth_gap_m",
+    "min_depth_m": "min_depth_m",
     "min_distance_m": "min_distance_m",
     "side": ("side_threshold_m", "side_margin_m"),
     "before_side": ("side_threshold_m", "side_margin_m"),
@@ -50,6 +51,10 @@ _POLICY_OF_PARAM = {
     "min_point_gap_share": "min_point_gap_share",
     "min_bearing_gap_deg": "min_bearing_gap_deg",
     "min_axis_angle_deg": "min_axis_angle_deg",
+    "max_bearing_gap_deg": "max_bearing_gap_deg",
+    "min_range_share": "min_range_share",
+    "min_place_gap_m": "min_place_gap_m",
+    "min_place_gap_share": "min_place_gap_share",
     "min_area_share": "min_area_share",
     "seen_fraction": "seen_fraction",
     "seen_large_share": "seen_large_share",
@@ -192,8 +197,12 @@ def _reach_m(scene: Scene) -> float:
     return float(np.linalg.norm(np.ptp(places, axis=0)))
 
 
-def check_options_in_room(row: Row, scene: Scene) -> None:
-    """No option of a number in metres is larger than the room."""
+def check_options_in_room(row: Row, scene: Scene, least: str, given_m: float | None = None) -> None:
+    """No option of a number in metres can be ruled out by the question alone.
+
+    None is larger than the room, none smaller than what is asked about (the parameter named `least`), and none so near
+    to a depth that is given that nobody would be asked.
+    """
     most = real(row.params.get("max_m"), "facts.params.max_m")
     reach, value = _reach_m(scene), real(row.value, "facts.value")
     if not value - STORED <= most <= max(reach, value) + STORED:
@@ -201,9 +210,23 @@ def check_options_in_room(row: Row, scene: Scene) -> None:
     step = 10.0 ** -decimals(row)
     if row.format == "select":
         _, options = text.split_options(row)
+        _check_none_ruled_out([text.read_number(option, decimals(row)) for option in options], row, least, given_m)
         large = [option for option in options if text.read_number(option, decimals(row)) > most + step / 2 + ROUNDING]
         if large:
             raise Wrong(f"option {shown(large[0])} is larger than the room, {most:g} m")
+
+
+def _check_none_ruled_out(numbers: Sequence[float], row: Row, least: str, given_m: float | None) -> None:
+    low, half = real(row.params.get(least), f"facts.params.{least}"), 0.5 * 10.0 ** -decimals(row)
+    for number in numbers:
+        if number < low - half - ROUNDING:
+            raise Wrong(f"option {number:g} is less than the {low:g} m from which on anybody is asked")
+    if given_m is None:
+        return
+    gap = real(row.params.get("min_depth_gap_m"), "facts.params.min_depth_gap_m")
+    for number in numbers:
+        if abs(number - given_m) < gap - half - ROUNDING:
+            raise Wrong(f"option {number:g} is nearer than {gap:g} m to the given depth of {given_m:.3f} m")
 
 
 def check_slots(name: str, stored: object, derived: Sequence[str]) -> None:

@@ -31,7 +31,7 @@ def check_depth_oc(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     _check_given(row, given)
     if row.format == "sentence" and text.colors_hidden(text.hide_mentions(row.answer, row)) != ["blue"]:
         raise Wrong("the sentence should be about the blue object")
-    check_options_in_room(row, scene)
+    check_options_in_room(row, scene, "min_depth_m", given)
     check_number(row, asked, "m")
 
 
@@ -52,7 +52,7 @@ def check_depth_oo(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
         said = text.words_in(sentence, ("greater", "smaller", "behind", "in front of"))
         if said not in (["greater"], ["behind"]) if asked > base else said not in (["smaller"], ["in front of"]):
             raise Wrong(f"the sentence says {shown(said)}, green's depth is {asked - base:+.3f} m more than blue's")
-    check_options_in_room(row, scene)
+    check_options_in_room(row, scene, "min_depth_gap_m")
     check_number(row, abs(asked - base), "m")
 
 

@@ -51,5 +51,5 @@ def _check(row: Row, scene: Scene, derived: float, colors: list[str]) -> None:
         raise Wrong("the question holds a number")
     if row.format == "sentence" and sorted(text.colors_hidden(text.hide_mentions(row.answer, row))) != colors:
         raise Wrong(f"the sentence should be about {' and '.join(colors)}")
-    check_options_in_room(row, scene)
+    check_options_in_room(row, scene, "min_distance_m")
     check_number(row, derived, "m")

@@ -11,7 +11,7 @@ import numpy as np
 from spaceland.geometry.footprints import over_footprint
 from spaceland.geometry.transforms import transform_points
 from spaceland.scenes.scene import Frame, Scene
-from spaceland.verify import text
+from spaceland.verify import solvers, text
 from spaceland.verify.evidence import Evidence
 from spaceland.verify.rows import LETTERS, Row, Wrong, real, reals, shown
 from spaceland.verify.tasks.common import center
@@ -126,6 +126,9 @@ def _is_right(row: Row, scene: Scene, frame: Frame, places: np.ndarray, side: st
     off_deg, reach = _direction(row, scene, frame, places, side)
     good = (off_deg <= most_deg + _SLACK_DEG) & (reach <= most_m + _SLACK_M)
     good &= np.abs(_height(scene, places)) <= _ON_FLOOR_M
+    if scene.room is not None and scene.room.has_outline:
+        walls = solvers.outline_distances_m(places[:, :2], np.asarray(scene.room.floor_polygon, dtype=float))
+        good &= walls >= margin - _SLACK_M
     for thing in scene.objects:
         low = float(np.asarray(thing.aabb.minimum)[2]) - float(scene.room.floor_z_m) if scene.room else 0.0
         if thing.label not in _BUILDING and low < _OVERHEAD_M:

@@ -15,7 +15,7 @@ from spaceland.verify.tasks.common import (
     limits,
     stored_close,
 )
-from spaceland.verify.tasks.relation import derive_relation
+from spaceland.verify.tasks.relation import derive_place, derive_relation
 
 Words = tuple[str, str, str]
 
@@ -24,16 +24,14 @@ def check_imagination_oc(row: Row, scene: Scene, frames: Sequence[Frame]) -> Non
     """`spatial_imagination_oc` and its kin: where red is for somebody at green who faces blue."""
     stand, face, asked = (center(scene, row, role) for role in ("green", "blue", "red"))
     numbers = solvers.imagined_numbers(stand, face, asked)
-    height = limits(row, "height")
-    after = solvers.imagined_words(numbers, limits(row, "plane"), height)
+    after = solvers.imagined_words(numbers, limits(row, "plane"), limits(row, "height"))
     least_deg = real(row.params.get("min_axis_angle_deg"), "facts.params.min_axis_angle_deg")
     solvers.check_diagonal(numbers["right_m"], numbers["ahead_m"], after, least_deg)
     for name in ("right_m", "ahead_m", "above_m"):
         stored_close(f"facts.values.{name}", row.values.get(name), numbers[name])
     before = None
     if row.rules.views != "video":
-        side = limits(row, "before_side")
-        before, _ = solvers.words_for_observer(frames[0], asked, side, height, side)
+        before, _ = derive_place(row, scene, frames[0], "red", "before_side", "before_side")
         if not before[2]:
             raise Wrong("the asked object is neither ahead nor behind before the move")
     _check_reach(row, numbers["reach_m"])
@@ -44,9 +42,12 @@ def check_imagination_oo(row: Row, scene: Scene, frames: Sequence[Frame]) -> Non
     """`spatial_imagination_oo` and its kin: where red is against yellow for somebody at green who faces blue."""
     stand, face, asked, other = (center(scene, row, role) for role in ("green", "blue", "red", "yellow"))
     numbers = solvers.imagined_pair_numbers(stand, face, asked, other)
-    gap_deg = real(row.params.get("min_bearing_gap_deg"), "facts.params.min_bearing_gap_deg")
+    least_deg, most_deg, share = (
+        real(row.params.get(name), f"facts.params.{name}")
+        for name in ("min_bearing_gap_deg", "max_bearing_gap_deg", "min_range_share")
+    )
     after = solvers.imagined_pair_words(
-        numbers, limits(row, "plane"), limits(row, "height"), limits(row, "range"), gap_deg
+        numbers, limits(row, "plane"), limits(row, "height"), limits(row, "range"), share, (least_deg, most_deg)
     )
     for name in ("right_m", "above_m", "closer_m"):
         stored_close(f"facts.values.{name}", row.values.get(name), numbers[name])

@@ -37,6 +37,10 @@ def check_nearest_oo(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     _check_margin(row, distances[int(order[0])], distances[int(order[1])], asks, candidates[int(order[1])])
     if row.value != best:
         raise Wrong(f"facts.value is {shown(row.value)}, {asks} is {best}")
+    gaps = {color: _gap_m(row, scene, "red", color) for color in candidates}
+    first = min(gaps.values()) if asks == "closest" else max(gaps.values())
+    if abs(gaps[best] - first) > solvers.EPSILON:
+        raise Wrong(f"centres and gaps disagree: {best} leaves a gap of {gaps[best]:.3f} m, another one {first:.3f} m")
     stem = text.hide_mentions(text.stem_of(row), row)
     _check_direction(stem, asks, "the question")
     if not _refers_to_red(stem):
@@ -175,6 +179,11 @@ def _measure(row: Row) -> str:
 def _between_m(row: Row, scene: Scene, a: str, b: str) -> float:
     if _measure(row) == "center":
         return solvers.distance_m(center(scene, row, a), center(scene, row, b))
+    return _gap_m(row, scene, a, b)
+
+
+def _gap_m(row: Row, scene: Scene, a: str, b: str) -> float:
+    """Between the nearest points of two boxes."""
     one, other = (Boxes.stack([scene.objects_by_id[row.objects[role]].box]) for role in (a, b))
     return float(box_distance(one, other)[0])
 

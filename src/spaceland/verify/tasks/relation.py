@@ -14,7 +14,10 @@ def derive_relation(row: Row, scene: Scene, frame: Frame, asked: str, other: str
     """Slots of one role against another for the camera of a frame, and the numbers behind them."""
     numbers = solvers.relation_numbers(frame, center(scene, row, asked), center(scene, row, other))
     gap_deg = real(row.params.get("min_bearing_gap_deg"), "facts.params.min_bearing_gap_deg")
-    words = solvers.relation_words(numbers, limits(row, side), limits(row, "height"), limits(row, "range"), gap_deg)
+    share = real(row.params.get("min_range_share"), "facts.params.min_range_share")
+    words = solvers.relation_words(
+        numbers, limits(row, side), limits(row, "height"), limits(row, "range"), share, gap_deg
+    )
     return words, numbers
 
 
@@ -41,13 +44,7 @@ def check_relation_oo(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
 
 def check_relation_oc(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     """`obj_spatial_relation_oc_mv`: where red is for the observer of the first image."""
-    asked = center(scene, row, "red")
-    words, numbers = solvers.words_for_observer(
-        frames[0], asked, limits(row, "side"), limits(row, "height"), limits(row, "ahead")
-    )
-    least_deg = real(row.params.get("min_axis_angle_deg"), "facts.params.min_axis_angle_deg")
-    solvers.check_diagonal(numbers["right_m"], numbers["ahead_m"], words, least_deg)
-    solvers.check_diagonal(numbers["right_m"], numbers["level_ahead_m"], words, least_deg)
+    words, numbers = derive_place(row, scene, frames[0], "red", "side", "ahead")
     for name in ("right_m", "above_m", "ahead_m", "level_ahead_m"):
         stored_close(f"facts.values.{name}", row.values.get(name), numbers[name])
     check_slots("facts.value", row.value, words)
@@ -55,6 +52,17 @@ def check_relation_oc(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
         check_slot_choice(row, words)
         return
     check_relation_sentence(row, row.answer, words, ["red"])
+
+
+def derive_place(row: Row, scene: Scene, frame: Frame, asked: str, side: str, ahead: str) -> tuple:
+    """Slots of a role for the camera of a frame, clearly off its axes, and the numbers behind them."""
+    words, numbers = solvers.words_for_observer(
+        frame, center(scene, row, asked), limits(row, side), limits(row, "height"), limits(row, ahead)
+    )
+    least_deg = real(row.params.get("min_axis_angle_deg"), "facts.params.min_axis_angle_deg")
+    for ahead_m in (numbers["ahead_m"], numbers["level_ahead_m"]):
+        solvers.check_diagonal(numbers["right_m"], ahead_m, words, least_deg)
+    return words, numbers
 
 
 def check_relation_sentence(row: Row, written: str, words: Sequence[str], colors: list[str]) -> None:
