@@ -12,17 +12,21 @@ Seen from above, in metres; the first camera C is at (3, 1) and looks along +y:
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from release_room import BOXES, EYE, POSES, at, box_of, judge
+from release_room import BOXES, EYE, POSES, at, box_of, judge, solve
 
+from handmade import box_scene
+from scannet_writer import write_scannet
 from spaceland.exchange.answer_text import HIDDEN, Mentions, UnreadableError
 from spaceland.exchange.locate import Locator
 from spaceland.exchange.solve_video import frames_said
 from spaceland.exchange.told import read_told
 from spaceland.exchange.unmarked import find_labels
+from spaceland.scenes.sources import open_scene
 
 CAN, SHELF, OTHER_CAN, TOWEL, DOOR, OUTLET = range(6)
 Marks = dict[str, Any]
@@ -236,3 +240,16 @@ def test_small_readers() -> None:
     text = f"{HIDDEN['red']} is to the left; from the new place it is behind."
     told = read_told(Mentions("", text, {"red": "lamp"}, ()), pair=False, moved_only=False)
     assert told.before is not None and told.before.words == {"left"} and told.after.words == {"behind"}
+
+
+def test_labels_are_read_as_the_source_and_as_we_write_them(tmp_path: Path) -> None:
+    """The release says "garbagebin" where our scenes say "garbage bin"."""
+    things = [("garbagebin", *BOXES[0][1:]), *BOXES[1:]]
+    write_scannet(box_scene(things, POSES[:1]), tmp_path / "scene0000_00")
+    found = Locator(open_scene(f"scannet:{tmp_path}"))
+    assert found.spelled == {"garbagebin": "garbage bin"} and found.scene.objects[0].label == "garbage bin"
+    for label in ("garbagebin", "garbage bin"):
+        question = f"How far is the {label} (red point) from the towel (blue point)?"
+        for meters, right in ((apart(CAN, TOWEL), True), (apart(CAN, TOWEL) + 0.5, False)):
+            marks = points(red=CAN, blue=TOWEL)
+            assert solve(found, "distance_prediction_oo", "fill", question, f"{meters:.1f}", marks) is right

@@ -110,3 +110,17 @@ def test_larger_options_than_the_room_are_found(scene: Scene) -> None:
     assert any("larger than the room" in problem for problem in SceneChecker(scene).problems(row))
     row["facts"]["params"]["max_m"] = 25.0
     assert any("max_m" in problem for problem in SceneChecker(scene).problems(row))
+
+
+@pytest.mark.parametrize("task", ["depth_prediction_oc", "depth_prediction_oo", "distance_prediction_oo"])
+def test_options_that_can_never_be_right_are_found(scene: Scene, task: str) -> None:
+    row = next(to_row(row) for row in rows_of(scene, task) if row.format == "select")
+    assert not SceneChecker(scene).problems(row)
+    given = row["facts"]["values"].get("given_depth_m", 0.0)
+    never = f"{given:.1f}" if task == "depth_prediction_oc" else "0.1"
+    letter = next(k for k in "DCBA" if k != row["answer"])
+    spoiled = row["options"]["ABCD".index(letter)]
+    row["options"] = [never if text == spoiled else text for text in row["options"]]
+    row["question"] = row["question"].replace(f"{letter}. {spoiled}", f"{letter}. {never}")
+    wanted = "nearer than" if task == "depth_prediction_oc" else "from which on anybody is asked"
+    assert any(wanted in problem for problem in SceneChecker(scene).problems(row))

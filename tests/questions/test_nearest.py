@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from handmade import box_scene
+from spaceland.datasets.rows import to_row
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.answers import ChoiceAnswer, FoundAnswer
 from spaceland.questions.ask import ask
@@ -18,6 +19,7 @@ from spaceland.questions.nearest_words import NEAREST_OO
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.questions.tasks import TASKS
 from spaceland.scenes.scene import Scene
+from spaceland.verify.checker import SceneChecker
 from spaceland.visibility import scene_visibility
 
 # The camera stands at (3, 1, 1.5) and looks level along world y.
@@ -90,6 +92,27 @@ def test_what_wins_by_centres_does_not_lose_by_gaps(half_m: float, asked: bool) 
     found = [fact for fact in found if fact.labels["red"] == "chair"]
     assert bool(found) == asked
     assert bool(context.rejections["centres and gaps disagree"]) == (not asked)
+
+
+def test_the_verifier_measures_gaps_as_well() -> None:
+    """Rows of a room with a short sofa, held against the same room with a long one: centres are the same."""
+    short, long = (
+        box_scene(
+            [
+                ("chair", (1.8, 4.5, 1.0), (0.4, 0.4, 0.4)),
+                ("sofa", (3.4, 4.5, 1.0), (length_m, 0.4, 0.4)),
+                ("lamp", (1.8, 4.8, 2.05), (0.4, 0.4, 0.2)),
+            ],
+            [LEVEL],
+        )
+        for length_m in (0.4, 2.2)
+    )
+    policy = AmbiguityPolicy(max_same_objects=9)
+    asked = [to_row(row) for row in ask(short, ["distance_infer_center_oo"], policy=policy).questions]
+    rows = [row for row in asked if row["facts"]["labels"]["red"] == "chair"]
+    assert rows and not [problem for row in rows for problem in SceneChecker(short).problems(row)]
+    for row in rows:
+        assert any("centres and gaps disagree" in problem for problem in SceneChecker(long).problems(row))
 
 
 def test_one_is_found_between_two_and_among_four() -> None:

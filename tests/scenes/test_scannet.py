@@ -237,3 +237,12 @@ def test_real_scan_has_the_named_boxes(tmp_path: Path) -> None:
         assert np.allclose(np.concatenate([thing.aabb.center, thing.aabb.size]), box[:6], atol=0.01)
     T = np.array(images["axis_align_matrix"]) @ np.array(images["camera_to_world"][1])
     assert np.allclose(read.frames[1].T_world_cam, T, atol=1e-5)
+
+
+def test_labels_that_annotators_run_together_are_spelled_as_others_do(tmp_path: Path) -> None:
+    """A bin is a "garbage bin" in every scan; `raw_label` keeps the word of the annotation."""
+    boxes = [("garbagebin", (2.0, 4.0, 0.5), (0.6, 0.6, 1.0)), ("Refridgerator", (4.0, 4.0, 0.9), (0.7, 0.7, 1.8))]
+    pose = look_at(np.array([3.0, 1.0, 1.5]), np.array([3.0, 5.0, 1.2]))
+    folder = write_scannet(box_scene(boxes, [pose]), tmp_path / "scene0001_00")
+    read = [(thing.label, thing.raw_label) for thing in read_scan(folder).objects]
+    assert read == [("garbage bin", "garbagebin"), ("refrigerator", "Refridgerator")]

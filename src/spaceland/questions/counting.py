@@ -35,6 +35,9 @@ def propose_count(context: TaskContext, rng: Random) -> Iterator[Fact]:
         if is_plural(label):
             context.reject("label names several things", objects=[thing.id for thing in things])
             continue
+        if context.views.has_rival(label):
+            context.reject("label is much like another one", objects=[thing.id for thing in things])
+            continue
         if not policy.min_count <= len(things) <= policy.max_count:
             context.reject("count outside the limits", objects=[thing.id for thing in things], value=len(things))
             continue

@@ -131,11 +131,15 @@ class SceneViews:
             labels = self.scene.label_counts
             if labels[label] != 1:
                 self._naming[label] = "label is not unique"
-            elif any(other != label and other.endswith(label) for other in labels):
+            elif self.has_rival(label):
                 self._naming[label] = "label is much like another one"
             else:
                 self._naming[label] = ""
         return self._naming[label]
+
+    def has_rival(self, label: str) -> bool:
+        """Whether things of another label may be called so, too: "table" next to a "coffee table"."""
+        return any(other != label and other.endswith(label) for other in self.scene.label_counts)
 
     def is_excluded(self, thing: SceneObject) -> bool:
         """Whether the policy leaves this label out."""

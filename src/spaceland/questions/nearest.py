@@ -9,11 +9,12 @@ from it; the lamp's centre is 2.4 m from the chair's and 1.7 m from the box's:
 
 The winner must beat every rival clearly: by `tie_margin_m` metres and by the factor `tie_ratio`, else nobody is asked.
 Between objects none may beat it by the gap between the boxes, by however little: many people go by what they see
-between two things, not by their centres. For the observer nothing is marked, so everything that can be seen in one of the images is a rival, also what may not
-be asked about itself because too little of it shows. Only parts of the building and rugs, which few scenes annotate,
-never take part (`BUILDING_LABELS`), and the question says so. The answer must be clear to see in one image and, with
-several images, be seen in no other one, and so must the wrong options; in a single image its label must be the only one
-of its kind. Distances follow `Conventions.distance`; with several images the observer is the camera of the first one.
+between two things, not by their centres. For the observer nothing is marked, so everything that can be seen in one of
+the images is a rival, also what may not be asked about itself because too little of it shows. Only parts of the
+building and rugs, which few scenes annotate, never take part (`BUILDING_LABELS`), and the question says so. The answer
+must be clear to see in one image and, with several images, be seen in no other one, and so must the wrong options; in a
+single image its label must be the only one of its kind. Distances follow `Conventions.distance`; with several images
+the observer is the camera of the first one.
 """
 
 from __future__ import annotations

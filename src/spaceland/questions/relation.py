@@ -97,7 +97,7 @@ def compare(context: TaskContext, observer: Frame, asked: int, other: int) -> So
 def side_of_range(policy: AmbiguityPolicy, asked_m: float, other_m: float) -> int | None:
     """1 where the asked thing is closer, -1 where it is farther, 0 where both are level; None when unclear.
 
-    >>> [side_of_range(AmbiguityPolicy(), *ranges_m) for ranges_m in ((1.5, 1.9), (5.2, 4.8), (5.0, 4.9))]
+    >>> [side_of_range(AmbiguityPolicy(), *ranges_m) for ranges_m in ((1.5, 1.9), (5.2, 4.8), (5.0, 4.96))]
     [1, None, 0]
     """
     gap_m = other_m - asked_m

@@ -22,6 +22,8 @@ def check_count(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
         raise Wrong(
             f"facts.objects are {sorted(row.objects.values())}, objects labelled {shown(label)} are {sorted(ids)}"
         )
+    if any(thing.label != label and thing.label.endswith(label) for thing in scene.objects):
+        raise Wrong(f"the label {shown(label)} is the end of another one")
     if row.value != len(ids):
         raise Wrong(f"facts.value is {shown(row.value)}, derived {len(ids)}")
     if not text.asks_for_label(row.question, label):
