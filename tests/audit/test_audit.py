@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from spaceland.audit import Limits, audit_dataset
+from spaceland.audit.audit import TaskAudit, _task_problems
 from spaceland.audit.collect import collect, near_key, said_answer
 from spaceland.audit.textonly import text_only_predictions
 from spaceland.cli import run
@@ -234,3 +236,12 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["audit", str(out), "--max-answer-share", "0.01"]) == 1
     assert "limits are exceeded" in capsys.readouterr().out
     assert run(["audit", str(tmp_path / "none")]) == 2
+
+
+def test_letters_of_questions_with_three_and_with_four_options_are_even_as_chance_is() -> None:
+    """Half of each: A, B and C are right 29 times of a hundred, D 13 times."""
+    letters = {"A": 146, "B": 146, "C": 146, "D": 62}
+    mixed = TaskAudit("route", "select", 500, 30, "left", 0.1, letters, 29.2, 500, 29.2, 29.2, 0, 0)
+    assert _task_problems(mixed, Limits()) == []
+    uneven = replace(mixed, letters={"A": 190, "B": 124, "C": 124, "D": 62})
+    assert any("of the right answers are A, at most 34.2%" in problem for problem in _task_problems(uneven, Limits()))

@@ -222,7 +222,8 @@ def _task_problems(task: TaskAudit, limits: Limits) -> list[str]:
     check(task.near_duplicates, limits.max_near_duplicates, "{value:.0f} rows ask the same again, at most {limit:.0f}")
     if task.rows < limits.min_rows:
         return problems
-    even = 1 / max(len(task.letters), round(100 / task.chance) if task.chance else 1)
+    # Where some questions have three options and others four, their letters come as often as chance is right.
+    even = task.chance / 100 if task.chance else 1 / max(len(task.letters), 1)
     if task.letters:
         letter, count = max(task.letters.items(), key=lambda item: item[1])
         limit = even + (limits.max_letter_excess if task.format == "select" else limits.max_verdict_excess)
