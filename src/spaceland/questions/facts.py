@@ -126,7 +126,11 @@ class SceneViews:
         return {frame.id: index for index, frame in enumerate(self.scene.frames)}
 
     def naming_problem(self, label: str) -> str:
-        """Why a label does not tell which thing is meant, as the reason of a rejection; "" where it does."""
+        """Why a label does not tell which thing is meant, as the reason of a rejection; "" where it does.
+
+        Exactly one object must have the label, and no other label end in it: beside a "coffee table" (or an "armchair")
+        there may be a single "table" (or "chair"), yet either can be meant. The longer one of the two labels is clear.
+        """
         if label not in self._naming:
             labels = self.scene.label_counts
             if labels[label] != 1:
@@ -381,15 +385,6 @@ class TaskContext:
         """Centre of an object in a frame's camera axes (x right, y down, z forward), metres."""
         rotation, origin = frame.T_world_cam[:3, :3], frame.T_world_cam[:3, 3]
         return (self.thing(object_id).center - origin) @ rotation
-
-
-def names_one_thing(context: TaskContext, label: str) -> bool:
-    """Whether a question without marks may call a thing so; `SceneViews.naming_problem` says why not.
-
-    Exactly one object has the label, and no other label ends in it: beside a "coffee table" (or an "armchair") there
-    may be a single "table" (or "chair"), yet either can be meant. The longer one of the two labels is clear.
-    """
-    return not context.views.naming_problem(label)
 
 
 def vector(values: np.ndarray) -> list[float]:

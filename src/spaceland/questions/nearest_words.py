@@ -7,12 +7,13 @@ can tell which way it goes.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from random import Random
 
 from spaceland.questions.answers import BoxAnswer, ChoiceAnswer, FoundAnswer
 from spaceland.questions.facts import Fact, shuffled
 from spaceland.questions.language import is_are, join_words
-from spaceland.questions.phrasing import Wording
+from spaceland.questions.phrasing import LETTERS, Wording
 
 _MAX_OPTION_IOU = 0.4
 
@@ -89,14 +90,7 @@ NEAREST_OO = Wording(
     options=_options_oo,
     num_options=2,
 )
-NEAREST_OO_VIDEO = Wording(
-    fields=_fields_oo,
-    stems={"*": _STEMS_OO},
-    notes=_notes_oo,
-    tails={"fill": _TAILS_OO},
-    sentences=_SENTENCES_OO,
-    options=_options_oo,
-)
+NEAREST_OO_VIDEO = replace(NEAREST_OO, num_options=len(LETTERS))
 
 
 def _fields_oc(fact: Fact) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ too little with each other, it is the joint: without it they do not hang togethe
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import permutations
 from random import Random
 
@@ -72,51 +72,54 @@ class Links:
         return "viewpoints almost the same"
 
 
-def view_pairs(context: TaskContext, rng: Random) -> Iterator[tuple[Frame, Frame]]:
-    """Ordered pairs of frames in random order; every frame is first in a few of them before any is first in more."""
+def _links(context: TaskContext) -> Links:
+    """The links of a scene; a scene of one view is counted as such."""
     links = context.views.links(context)
     if len(links.frames) < 2:
         context.reject_scene("fewer than two views", len(links.frames))
-    for first, second in _tries(links, rng):
+    return links
+
+
+def _linked(context: TaskContext, links: Links, pairs: Iterable[tuple[int, int]]) -> Iterator[tuple[Frame, Frame]]:
+    """Those of some pairs of frame numbers that go together; the others are counted under their reason."""
+    for first, second in pairs:
         if links.linked[first, second]:
             yield links.frames[first], links.frames[second]
         else:
             context.reject(links.problem(first, second, context), (links.frames[first].id, links.frames[second].id))
+
+
+def _close_ups(context: TaskContext, links: Links) -> list[int]:
+    """Numbers of the frames that may be looked at closely."""
+    row = {frame.id: k for k, frame in enumerate(links.frames)}
+    return [row[frame.id] for frame in close_up_frames(context.scene, context.views.visibility.config)]
+
+
+def view_pairs(context: TaskContext, rng: Random) -> Iterator[tuple[Frame, Frame]]:
+    """Ordered pairs of frames in random order; every frame is first in a few of them before any is first in more."""
+    links = _links(context)
+    yield from _linked(context, links, _tries(links, rng))
 
 
 def close_up_pairs(context: TaskContext, rng: Random) -> Iterator[tuple[Frame, Frame]]:
     """As `view_pairs`, for tasks that look at pixels: pairs among the frames that may be looked at so closely."""
-    links = context.views.links(context)
-    if len(links.frames) < 2:
-        context.reject_scene("fewer than two views", len(links.frames))
-    row = {frame.id: k for k, frame in enumerate(links.frames)}
-    close_ups = [row[frame.id] for frame in close_up_frames(context.scene, context.views.visibility.config)]
-    for first, second in shuffled(permutations(close_ups, 2), rng):
-        if links.linked[first, second]:
-            yield links.frames[first], links.frames[second]
-        else:
-            context.reject(links.problem(first, second, context), (links.frames[first].id, links.frames[second].id))
+    links = _links(context)
+    yield from _linked(context, links, shuffled(permutations(_close_ups(context, links), 2), rng))
 
 
 def close_up_firsts(context: TaskContext, rng: Random) -> Iterator[tuple[Frame, Frame]]:
     """Linked pairs of which the first frame may be looked at closely, at most `_SECONDS` with the same one."""
-    links = context.views.links(context)
-    if len(links.frames) < 2:
-        context.reject_scene("fewer than two views", len(links.frames))
-    row = {frame.id: k for k, frame in enumerate(links.frames)}
+    links = _links(context)
     pairs = []
-    for frame in close_up_frames(context.scene, context.views.visibility.config):
-        linked = links.linked_to[row[frame.id]]
-        pairs += [(row[frame.id], second) for second in rng.sample(linked, min(len(linked), _SECONDS))]
-    for first, second in shuffled(pairs, rng):
-        yield links.frames[first], links.frames[second]
+    for first in _close_ups(context, links):
+        linked = links.linked_to[first]
+        pairs += [(first, second) for second in rng.sample(linked, min(len(linked), _SECONDS))]
+    yield from _linked(context, links, shuffled(pairs, rng))
 
 
 def view_sets(context: TaskContext, rng: Random) -> Iterator[tuple[tuple[Frame, ...], frozenset[int]]]:
     """Sets of two and of three images in turn, with the places (0, 1, 2) of those that join the other two."""
-    links = context.views.links(context)
-    if len(links.frames) < 2:
-        context.reject_scene("fewer than two views", len(links.frames))
+    links = _links(context)
     seen: set[tuple[int, ...]] = set()
     for number, (first, second) in enumerate(_tries(links, rng)):
         if number % 2 == 0:

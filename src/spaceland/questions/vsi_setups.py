@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-from spaceland.questions.facts import TaskContext, names_one_thing
+from spaceland.questions.facts import TaskContext
 from spaceland.questions.setups import Pick, Setup, arrangements
 
 
@@ -25,11 +25,11 @@ def unique_things(context: TaskContext, rng: Random, count: int, *, alike: int =
     index = {frame.id: k for k, frame in enumerate(frames)}
     views = []
     for object_id, view in context.views.best_in(tuple(index)).items():
-        label = context.label(object_id)
-        if names_one_thing(context, label):
-            views.append(view)
+        problem = context.views.naming_problem(context.label(object_id))
+        if problem:
+            context.reject(problem, (view.frame_id,), (object_id,))
         else:
-            context.reject(context.views.naming_problem(label), (view.frame_id,), (object_id,))
+            views.append(view)
     if len(views) < count:
         context.reject_scene(f"fewer than {count} things with a label of their own", len(views))
         return
