@@ -6,7 +6,7 @@ import contextlib
 import io
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,34 +27,50 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Raises:
         OutputError: the folder cannot be made, the disk is full, or permission is missing.
     """
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        os.close(handle)
-        temporary = Path(name)
+    with _atomic_file(path) as (temporary, _):
         yield temporary
-        # mkstemp makes files private to the user; results get the ordinary permissions.
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path}: {error.strerror or error}; free some space or choose another --out"
-        ) from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` atomically."""
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
+    with _atomic_file(path) as (_, handle):
+        rest = memoryview(data)
+        while rest:
+            rest = rest[os.write(handle, rest) :]
+
+
+@contextlib.contextmanager
+def _atomic_file(path: Path) -> Iterator[tuple[Path, int]]:
+    """Path and open handle of an empty temporary file that will replace `path`."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    handle: int | None = None
+    try:
+        try:
+            handle = _create(temporary)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            handle = _create(temporary)
+        yield temporary, handle
+        os.fsync(handle)
+        os.close(handle)
+        handle = None
+        temporary.replace(path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            if handle is not None:
+                os.close(handle)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise OutputError(
+                f"cannot write {path}: {error.strerror or error}; free some space or choose another --out"
+            ) from error
+        raise
+
+
+def _create(path: Path) -> int:
+    """A handle to an empty file that was not there before and has the user's ordinary permissions."""
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
 
 
 def write_text(path: Path, text: str) -> None:

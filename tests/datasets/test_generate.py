@@ -175,10 +175,10 @@ def test_broken_scene_is_named_and_the_others_go_on(source: str, tmp_path: Path)
 def test_disk_full_is_one_clear_error_and_leaves_no_parts(
     source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: Path, data: bytes) -> int:
+    def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError, match="No space left on device"):
         generate([source], tmp_path / "d", CONFIG, workers=1)
     assert not list((tmp_path / "d").rglob("*.tmp"))
@@ -207,7 +207,7 @@ def test_estimate_counts_without_writing(
     def never(*args: object) -> None:
         raise AssertionError("a dry run wrote a file")
 
-    monkeypatch.setattr(files, "atomic_path", never)
+    monkeypatch.setattr(files, "_atomic_file", never)
     guess = estimate([source], CONFIG, sample=3)
     rows = list(read_rows(dataset / "rows.jsonl"))
     assert guess.num_scenes == 3

@@ -19,6 +19,7 @@ from spaceland.questions.free_space import (
     Ground,
     _between_things,
     _beyond,
+    _around,
     _on_side,
     find_ground,
     find_standing,
@@ -85,15 +86,16 @@ def test_the_right_spot_is_not_the_only_floor(scene: Scene) -> None:
     # With no floor but that on the left of the chest, a thing is easily told from the right spot.
     view = context.views.askable_view(frame.id, 0)
     assert view is not None
+    chest = context.thing(0)
     dx, dy = (ground.world[:, :2] - [3.0, 4.5]).T
     left = -dx >= np.cos(np.radians(POLICY.beside_deg)) * np.hypot(dx, dy)
     bare = replace(ground, is_floor=ground.is_floor & left, is_free=ground.is_free & left)
-    assert _on_side(context, frame, bare, find_standing(context), view, "left", Random(0)) is None
+    assert _on_side(context, frame, _around(bare, chest), find_standing(context), view, "left", Random(0)) is None
     assert context.rejections == {"no wrong place on the floor": 1}
     # One other spot on the floor is enough.
     other = np.flatnonzero(ground.is_floor & (dx > 0.8))[:1]
     some = replace(bare, is_floor=bare.is_floor | np.isin(np.arange(len(left)), other))
-    fact = _on_side(context, frame, some, find_standing(context), view, "left", Random(0))
+    fact = _on_side(context, frame, _around(some, chest), find_standing(context), view, "left", Random(0))
     assert fact is not None and ground.xy[other[0]].tolist() in fact.values["other_points"]
 
 

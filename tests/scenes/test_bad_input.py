@@ -351,17 +351,17 @@ def test_disk_full_leaves_no_part_and_no_scene(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:
     """Whichever file the disk is full at: one error, whole files only, and no scene.json. Later it can be completed."""
-    written, real = [0], Path.write_bytes
+    written, real = [0], os.write
 
-    def limited(self: Path, data: bytes) -> int:
-        if data and written[0] >= after:
-            real(self, data[: len(data) // 2])
+    def limited(handle: int, data: memoryview) -> int:
+        if written[0] >= after:
+            real(handle, data[: len(data) // 2])
             raise OSError(errno.ENOSPC, "No space left on device")
-        written[0] += bool(data)
-        return real(self, data)
+        written[0] += 1
+        return real(handle, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", limited)
+        patch.setattr(os, "write", limited)
         with pytest.raises(OutputError, match=r"cannot write .*No space left on device"):
             write_scene(scene, tmp_path / "s")
     assert not (tmp_path / "s/scene.json").exists()
@@ -393,16 +393,16 @@ def test_a_real_limit_on_file_size_gives_one_line(folder: Path, tmp_path: Path) 
 def test_interrupted_save_goes_on(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: dict[str, bytes]
 ) -> None:
-    written, real = [0], Path.write_bytes
+    written, real = [0], os.write
 
-    def stopped(self: Path, data: bytes) -> int:
+    def stopped(handle: int, data: memoryview) -> int:
         written[0] += 1
         if written[0] == 6:
             raise KeyboardInterrupt
-        return real(self, data)
+        return real(handle, data)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", stopped)
+        patch.setattr(os, "write", stopped)
         with pytest.raises(KeyboardInterrupt):
             save((f"folder:{folder}",), out=tmp_path / "out")
     assert not (tmp_path / "out/handmade/scene.json").exists()

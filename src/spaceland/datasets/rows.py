@@ -32,7 +32,7 @@ COLUMNS = {
     "seed": "seed of the run",
     "version": "version of spaceland",
 }
-_TO_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
+_TO_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False, check_circular=False, separators=(", ", ": "))
 _BOX = re.compile(r"\[\d{1,4}, \d{1,4}, \d{1,4}, \d{1,4}\]")
 
 

@@ -6,8 +6,11 @@ describes the scene, the others are rows. It depends on nothing but the scene an
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,19 @@ def stage_scene(job: SceneJob) -> int:
     return write_staged(open_source(job.spec).open(job.scene_id), job.spec, job.out, job.config, job.cache_dir)
 
 
+@contextlib.contextmanager
+def _without_cycle_search() -> Iterator[None]:
+    """Rows are many small containers that all stay: searching them for cycles again and again finds nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_without_cycle_search()
 def write_staged(scene: Scene, spec: str, out: Path, config: GenerateConfig, cache_dir: Path | None) -> int:
     """Ask about a scene and write its part of the dataset; the number of rows."""
     rows, head = scene_rows(scene, spec, config, cache_dir)

@@ -21,7 +21,7 @@ from spaceland.errors import SourceError
 from spaceland.questions.answers import value_to_json
 from spaceland.questions.camera import heading_elevation_roll
 from spaceland.questions.conventions import Conventions
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, SceneViews, TaskContext, vector
 from spaceland.questions.marks import Mark
 from spaceland.questions.phrasing import Deck, Phrased, phrase
 from spaceland.questions.policy import AmbiguityPolicy
@@ -124,7 +124,8 @@ def _ask_task(context: TaskContext, task: Task, per_scene: int, seed: int) -> li
         if context.asked_enough(things):
             context.reject("same objects asked about before", fact.frames, tuple(fact.objects.values()))
             continue
-        if _same_again(fact) in asked:
+        again = _same_again(fact)
+        if again in asked:
             context.reject("asked before, perhaps in another order", fact.frames, tuple(fact.objects.values()))
             continue
         answer = _category(fact)
@@ -153,7 +154,7 @@ def _ask_task(context: TaskContext, task: Task, per_scene: int, seed: int) -> li
         if rows:
             context.count_asked(things)
             same_answer[answer] += 1
-            asked.add(_same_again(fact))
+            asked.add(again)
             questions.extend(rows)
             num_facts += 1
         if num_facts == per_scene:
@@ -179,10 +180,11 @@ def _same_again(fact: Fact) -> tuple[object, ...]:
 
 def _shared_facts(context: TaskContext, fact: Fact) -> dict[str, Any]:
     """What the rows of a fact in all formats tell of it."""
-    centers = {
-        role: [round(float(x), 4) + 0.0 for x in context.thing(object_id).center]
-        for role, object_id in fact.objects.items()
-    }
+    known = context.views.told_centers
+    for object_id in fact.objects.values():
+        if object_id not in known:
+            known[object_id] = vector(context.thing(object_id).center)
+    centers = {role: list(known[object_id]) for role, object_id in fact.objects.items()}
     return {
         "kind": fact.answer.kind,
         "value": value_to_json(fact.answer),

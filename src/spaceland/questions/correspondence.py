@@ -74,7 +74,9 @@ def _on_object(context: TaskContext, first: Frame, second: Frame, object_id: int
     policy, label = context.policy, context.label(object_id)
     points = _sample(context, object_id, rng)
     border = policy.point_border_share
-    seen = visible(context, first, object_id, points, border) & visible(context, second, object_id, points, border)
+    seen = visible(context, first, object_id, points, border)
+    if seen.any():
+        seen[seen] = visible(context, second, object_id, points[seen], border)
     if not seen.any():
         context.reject("no spot of it seen in both views", (first.id, second.id), (object_id,))
         return None

@@ -106,6 +106,8 @@ class SceneViews:
         self._coverage: dict[int, tuple[Frame, ...]] = {}
         self.camera_places: dict[str, dict[str, float]] = {}
         """What rows tell of cameras, by frame id; worked out once."""
+        self.told_centers: dict[int, list[float]] = {}
+        """What rows tell of objects, by id."""
         self._from_observer: dict[tuple[str, str], dict[int, float]] = {}
         self._clear_in: dict[str, frozenset[int]] = {}
         self._things_in: dict[tuple[str, frozenset[str]], frozenset[int]] = {}

@@ -102,7 +102,8 @@ def _in_frame(context: TaskContext, frame: Frame, standing: Sequence[Standing], 
             context.reject("too far from straight ahead", (frame.id,), ids, bearing_deg)
             continue
         ground = ground or find_ground(context, frame, standing)
-        facts = (_on_side(context, frame, ground, standing, view, side, rng) for side in shuffled(SIDES, rng))
+        around = _around(ground, context.thing(view.object_id))
+        facts = (_on_side(context, frame, around, standing, view, side, rng) for side in shuffled(SIDES, rng))
         found = list(islice((fact for fact in facts if fact is not None), _SIDES_ASKED))
         if not found:
             context.reject("no free spot beside it", (frame.id,), ids)
@@ -193,10 +194,26 @@ def _thousands(size: int) -> Int[np.ndarray, "n"]:
     return np.array([to_thousand(k + 0.5, size) for k in range(size)])
 
 
+@dataclass(frozen=True, eq=False)
+class _Around:
+    """Places [n] as seen from the middle of a thing: metres to the right, onward (away from the observer), in all."""
+
+    ground: Ground
+    across: Float[np.ndarray, "n"]
+    onward: Float[np.ndarray, "n"]
+    reach: Float[np.ndarray, "n"]
+
+
+def _around(ground: Ground, thing: SceneObject) -> _Around:
+    from_center = ground.world[:, :2] - thing.center[:2]
+    across, onward = from_center @ ground.right, from_center @ ground.ahead
+    return _Around(ground, across, onward, np.hypot(across, onward))
+
+
 def _on_side(
     context: TaskContext,
     frame: Frame,
-    ground: Ground,
+    around: _Around,
     standing: Sequence[Standing],
     view: ObjectView,
     side: str,
@@ -204,11 +221,8 @@ def _on_side(
 ) -> Fact | None:
     """A free spot on one side of an object, and three places that are none."""
     policy, thing = context.policy, context.thing(view.object_id)
-    from_center = ground.world[:, :2] - thing.center[:2]
-    across, onward = from_center @ ground.right, from_center @ ground.ahead
-    reach = np.hypot(across, onward)
-    direction = SIDES[side]
-    cosine = (across * direction[0] + onward * direction[1]) / np.maximum(reach, 1e-9)
+    ground, reach, direction = around.ground, around.reach, SIDES[side]
+    cosine = (around.across * direction[0] + around.onward * direction[1]) / np.maximum(reach, 1e-9)
     off_deg = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
     mark = box_mark("red", view, 0, frame.camera.width, frame.camera.height)
     fits = ground.is_free & (off_deg <= policy.beside_deg) & (reach <= policy.max_beside_m)
@@ -223,9 +237,9 @@ def _on_side(
     kinds = (elsewhere, elsewhere, ground.is_thing, elsewhere, ground.is_thing, ground.is_thing)
     chosen, on_floor = [tuple(ground.xy[right].tolist())], 0
     for kind in kinds:
-        options = np.flatnonzero(kind).tolist()
-        for index in rng.sample(options, min(12, len(options))):
-            place = tuple(ground.xy[index].tolist())
+        options = np.flatnonzero(kind)
+        for pick in rng.sample(range(len(options)), min(12, len(options))):
+            place = tuple(ground.xy[options[pick]].tolist())
             if all(apart_share(place, known, frame) >= policy.min_point_gap_share for known in chosen):
                 chosen.append(place)
                 on_floor += kind is elsewhere

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -79,6 +80,7 @@ def to_thousand(value_px: float, size_px: int) -> int:
     return min(max(round(round(1000 * value_px / size_px, 6)), 0), 1000)
 
 
+@lru_cache(maxsize=4096)
 def box_to_thousand(box_px: Sequence[float], width: int, height: int) -> tuple[int, int, int, int]:
     """x0, y0, x1, y1 in pixels to the 0..1000 scale."""
     x0, y0, x1, y1 = box_px
