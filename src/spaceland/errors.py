@@ -20,6 +20,14 @@ class OutputError(SpacelandError):
     """Something could not be written, or the output folder holds results of another configuration."""
 
 
+class ReconstructionError(SpacelandError):
+    """Geometry could not be estimated: too little motion, too few matches, no floor, ..."""
+
+
+class ChatError(SpacelandError):
+    """A model could not be asked, or its answer is none."""
+
+
 class DependencyError(SpacelandError):
     """An optional dependency is missing."""
 

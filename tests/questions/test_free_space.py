@@ -13,19 +13,20 @@ from handmade import box_scene
 from spaceland.geometry.boxes import OrientedBox
 from spaceland.geometry.footprints import over_footprint
 from spaceland.geometry.transforms import look_at
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.free_space import (
     FREE_SPACE,
     Ground,
+    _around,
     _between_things,
     _beyond,
-    _around,
     _on_side,
     find_ground,
     find_standing,
     propose_free_space,
 )
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.scenes.scene import Scene
 from spaceland.visibility import scene_visibility
 

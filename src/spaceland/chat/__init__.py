@@ -1,0 +1,1 @@
+"""Asking a vision-language model: requests, backends, and reading what comes back."""

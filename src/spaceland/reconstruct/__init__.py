@@ -1,0 +1,1 @@
+"""From a capture to a scene: keyframes, poses, depth, a fused surface, gravity, walls and scale."""
