@@ -51,7 +51,14 @@ def box_of(k: int, view: int = 0) -> list[int]:
 
 
 def judge(
-    locator: Locator, task: str, format: str, question: str, answer: str, marks: dict[str, Any], frames: tuple[int, ...]
+    locator: Locator,
+    task: str,
+    format: str,
+    question: str,
+    answer: str,
+    marks: dict[str, Any],
+    frames: tuple[int, ...],
+    reading: Reading = Reading(),
 ) -> Verdict:
     """What the audit says of a released row; videos are as short as wanted."""
     video = "_video" in task or task in ("obj_frame_locate", "appearance_order", "obj_count", "room_size", "nav_video")
@@ -68,7 +75,7 @@ def judge(
     file = QaFile("scannet", "train", task, format, Path("rows.jsonl"), 1)
     parsed = parse_line(file, 1, json.dumps(row).encode())
     assert isinstance(parsed, SparRow), parsed
-    return SOLVERS[task](Case(parsed, locator, Reading()))
+    return SOLVERS[task](Case(parsed, locator, reading))
 
 
 def solve(locator: Locator, task: str, format: str, question: str, answer: str, marks: dict[str, Any]) -> bool:

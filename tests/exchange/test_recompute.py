@@ -10,12 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from release_room import BOXES, EYE, at, box_of, solve
+from release_room import BOXES, EYE, at, box_of, judge, solve
 
 from conftest import SOURCE, TASKS
+from spaceland.datasets.config import GenerateConfig
+from spaceland.datasets.generate import generate
 from spaceland.errors import SourceError
 from spaceland.exchange.answer_text import UnreadableError, motion_parts, one_number, slot_words
 from spaceland.exchange.case import Reading
+from spaceland.exchange.export import export_dataset
 from spaceland.exchange.locate import Locator
 from spaceland.exchange.markers import MARKERS
 from spaceland.exchange.recompute import Audit, recompute
@@ -23,6 +26,7 @@ from spaceland.exchange.solve import SOLVERS
 from spaceland.exchange.solve_views import motion
 from spaceland.exchange.spar7m_read import find_files
 from spaceland.geometry.transforms import look_at
+from spaceland.questions.conventions import Conventions
 
 OPPOSITE = {"left": "right", "above": "below", "closer": "farther", "front": "behind"}
 OPPOSITE |= {b: a for a, b in OPPOSITE.items()}
@@ -211,6 +215,39 @@ def test_readings_differ_where_they_should() -> None:
     assert np.allclose(motion(down, moved, "camera"), [0, 0, 1, 0, 0], atol=1e-9)
     assert np.allclose(motion(down, moved, "level"), [0, -0.5, np.cos(np.radians(30)), 0, 0], atol=1e-9)
     assert Reading() == Reading("box", "level")
+
+
+SURFACE = Reading(distance="surface")
+
+
+@pytest.mark.parametrize(
+    ("task", "question", "answer", "marks"),
+    [
+        # From the right side of the can (x = 2.3) to the left one of the shelf (4.1), 4.3 to 4.6 along y.
+        ("distance_prediction_oo", HOW_FAR, f"{np.hypot(1.8, 0.3):.2f}", PAIR),
+        # From the eye (3, 1, 1.5) to the near upper edge of the can: 0.7 m aside, 2.7 m ahead, 0.5 m down.
+        ("distance_prediction_oc", "How far is the trash can (red point)?", f"{np.sqrt(0.49 + 7.29 + 0.25):.2f}", PAIR),
+    ],
+)
+def test_distances_between_surfaces(
+    locator: Locator, task: str, question: str, answer: str, marks: dict[str, Any]
+) -> None:
+    assert judge(locator, task, "fill", question, answer, marks, (0,), SURFACE).agrees
+    assert not judge(locator, task, "fill", question, answer, marks, (0,)).agrees
+
+
+def test_an_export_of_surface_distances_agrees(tmp_path: Path) -> None:
+    tasks = tuple(name for name in TASKS if name.startswith("distance_"))
+    config = GenerateConfig(tasks=tasks, per_scene=6, conventions=Conventions(distance="surface"))
+    generate([SOURCE], tmp_path / "rows", config, workers=1)
+    export_dataset(tmp_path / "rows", tmp_path / "out", "spar7m")
+    audit = audit_of(tmp_path / "out", reading=SURFACE)
+    assert audit.ok and audit.recomputed > 50, {name: task.disagree for name, task in audit.tasks.items()}
+    assert audit.to_json()["reading"]["distance"] == "surface"
+    by_centers = audit_of(tmp_path / "out")
+    assert all(
+        by_centers.tasks[name].agree < by_centers.tasks[name].recomputed for name in tasks if "prediction" in name
+    )
 
 
 def test_texts() -> None:

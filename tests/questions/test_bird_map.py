@@ -15,8 +15,9 @@ from spaceland.questions.answers import MapAnswer
 from spaceland.questions.ask import ask
 from spaceland.questions.bird_map import propose_map
 from spaceland.questions.conventions import Conventions
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.scenes.scene import Scene
 from spaceland.verify.checker import SceneChecker
 from spaceland.visibility import scene_visibility

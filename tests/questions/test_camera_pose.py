@@ -20,8 +20,9 @@ from spaceland.questions.answers import PlaceAnswer
 from spaceland.questions.ask import ask
 from spaceland.questions.camera_pose import CAMERA_POSE, place_options, propose_camera_pose
 from spaceland.questions.conventions import Conventions
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.scenes.scene import Scene
 from spaceland.verify.checker import SceneChecker
 from spaceland.visibility import scene_visibility

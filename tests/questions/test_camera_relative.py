@@ -13,8 +13,9 @@ from handmade import box_scene
 from spaceland.geometry.transforms import from_rotation_translation, look_at
 from spaceland.questions.answers import PoseAnswer
 from spaceland.questions.camera_relative import RELATIVE_POSE, pose_options, propose_relative_pose, relative_pose
-from spaceland.questions.facts import SceneViews, TaskContext
+from spaceland.questions.facts import TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.verify.tasks.camera_relative import read_pose
 from spaceland.visibility import scene_visibility
 

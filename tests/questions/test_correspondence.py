@@ -10,9 +10,10 @@ import pytest
 from handmade import box_scene
 from spaceland.geometry.transforms import invert_rigid, look_at, transform_points
 from spaceland.questions.correspondence import apart_share, propose_correspondence, visible
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.phrasing import LETTERS, Deck, phrase
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.questions.tasks import TASKS
 from spaceland.scenes.scene import Scene
 from spaceland.visibility import scene_visibility

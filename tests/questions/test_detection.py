@@ -14,8 +14,9 @@ from handmade import box_scene
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.answers import BoxListAnswer
 from spaceland.questions.detection import window_from
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.questions.tasks import TASKS
 from spaceland.scenes.scene import Scene
 from spaceland.visibility import scene_visibility
@@ -86,6 +87,20 @@ def test_labels_with_an_unclear_instance_are_not_detected() -> None:
     two_chairs = [*THINGS, ("chair", (4.6, 5.0, 1.0), (0.4, 0.4, 0.5))]
     (fact,) = facts(box_scene(two_chairs, [LEVEL], with_ids=True), "detection")[0]
     assert sorted(fact.labels.values()) == ["box", "chair", "chair", "lamp"]
+
+
+def test_labels_that_may_mean_each_other_are_not_detected() -> None:
+    alike = [THINGS[0], ("desk chair", *THINGS[1][1:]), THINGS[2], ("vase", (4.6, 5.0, 1.0), (0.4, 0.4, 0.5))]
+    found, context = facts(box_scene(alike, [LEVEL], with_ids=True), "detection")
+    assert [sorted(fact.labels.values()) for fact in found] == [["box", "vase"]]
+    assert context.rejections["label is much like another one"] == 2
+    # One that is not clear is enough, and one that does not show at all does not matter.
+    hidden = [*THINGS, ("desk chair", (3.45, 6.8, 1.05), (0.5, 0.5, 0.7))]
+    found, context = facts(box_scene(hidden, [LEVEL], with_ids=True), "detection")
+    assert [sorted(fact.labels.values()) for fact in found] == [["box", "lamp"]]
+    behind = [*THINGS, ("desk chair", (3.0, 0.4, 1.0), (0.4, 0.4, 0.5))]
+    (fact,) = facts(box_scene(behind, [LEVEL], with_ids=True), "detection")[0]
+    assert sorted(fact.labels.values()) == ["box", "chair", "lamp"]
 
 
 def test_too_little_to_detect() -> None:

@@ -13,9 +13,10 @@ from handmade import box_scene
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.answers import FramesAnswer
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.frames_seen import FRAMES_SEEN, is_seen, propose_frames_seen
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.scenes.scene import Scene
 from spaceland.visibility import SceneVisibility, scene_visibility
 from spaceland.visibility.types import ObjectView

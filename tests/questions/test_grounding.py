@@ -14,8 +14,9 @@ from handmade import box_scene
 from spaceland.geometry.box9 import box_from_box9, corner_gap_m, rotation_from_euler
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.answers import FrameBoxAnswer
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.questions.tasks import TASKS
 from spaceland.scenes.scene import Scene
 from spaceland.visibility import scene_visibility

@@ -32,8 +32,9 @@ from spaceland.questions.answers import (
     RouteAnswer,
     WordsAnswer,
 )
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.questions.tasks import TASKS
 from spaceland.scenes.scene import Scene
 from spaceland.visibility import SceneVisibility, scene_visibility

@@ -13,9 +13,10 @@ from walked import CAMERA, START, THINGS, poses, walked_scene
 from handmade import box_scene
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.ask import ask
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.navigation import NAVIGATION, _alike, _shared, propose_navigation
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.questions.walks import corners_of, legs_of, turn_word
 from spaceland.scenes.scene import Scene
 from spaceland.visibility import SceneVisibility, scene_visibility

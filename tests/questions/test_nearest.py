@@ -14,9 +14,10 @@ from spaceland.geometry.transforms import look_at
 from spaceland.questions.answers import ChoiceAnswer, FoundAnswer
 from spaceland.questions.ask import ask
 from spaceland.questions.conventions import Conventions
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.nearest_words import NEAREST_OO
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.questions.tasks import TASKS
 from spaceland.scenes.scene import Scene
 from spaceland.verify.checker import SceneChecker

@@ -12,7 +12,7 @@ from walked import walked_scene
 
 from handmade import box_scene
 from spaceland.geometry.transforms import look_at
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.imagination import solve_imagination_oc, solve_imagination_oo
 from spaceland.questions.imagination_words import IMAGINATION_OC, IMAGINATION_OO
 from spaceland.questions.marks import Mark
@@ -21,6 +21,7 @@ from spaceland.questions.phrasing import Wording
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.questions.propose import Solved
 from spaceland.questions.relation import RELATION_OC, RELATION_OO, compare, side_of_range, solve_relation_oc
+from spaceland.questions.scene_views import SceneViews
 from spaceland.questions.setups import Pick, Setup, unmarked_videos
 from spaceland.scenes.scene import Scene
 from spaceland.visibility import scene_visibility

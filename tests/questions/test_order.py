@@ -14,9 +14,10 @@ from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.answers import OrderAnswer
 from spaceland.questions.ask import ask
-from spaceland.questions.facts import SceneViews, TaskContext
+from spaceland.questions.facts import TaskContext
 from spaceland.questions.order import ORDER, Appearance, appearances, propose_order
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.scenes.scene import Scene
 from spaceland.visibility import SceneVisibility, scene_visibility
 

@@ -13,11 +13,13 @@ from handmade import box_scene
 from spaceland.geometry.boxes import OrientedBox
 from spaceland.geometry.footprints import footprint_gaps
 from spaceland.geometry.transforms import look_at
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.ground import Ground
 from spaceland.questions.navigation_words import NAVIGATION
-from spaceland.questions.planned import _may_mean, planned_ways
+from spaceland.questions.language import may_mean
+from spaceland.questions.planned import planned_ways
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.questions.way_search import WaySearch, alongside_m
 from spaceland.scenes.scene import Room, Scene, SceneObject
 from spaceland.visibility import SceneVisibility, scene_visibility
@@ -129,7 +131,7 @@ def test_things_must_be_found(scene: Scene, seen: SceneVisibility) -> None:
     unknown = replace(scene, room=replace(scene.room, floor_polygon=np.zeros((0, 2))))
     facts, context = ways(unknown, seen)
     assert not facts and context.rejections == {"floor unknown: no outline": 1}
-    assert _may_mean("chair", "armchair") and not _may_mean("tv", "tv stand")
+    assert may_mean("chair", "armchair") and not may_mean("tv", "tv stand")
 
 
 def thing(k: int, center: tuple[float, ...], size: tuple[float, ...]) -> SceneObject:

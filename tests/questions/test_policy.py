@@ -12,8 +12,9 @@ from handmade import box_scene
 from spaceland.errors import SourceError
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.ask import ask
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.policy import AmbiguityPolicy, side_of_threshold
+from spaceland.questions.scene_views import SceneViews
 from spaceland.questions.tasks import TASKS
 from spaceland.scenes.scene import Scene
 from spaceland.visibility import scene_visibility

@@ -9,9 +9,10 @@ import numpy as np
 from handmade import box_scene
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.ask import ask
-from spaceland.questions.facts import SceneViews, TaskContext
+from spaceland.questions.facts import TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.questions.rejections import KEPT, Rejected, Rejections
+from spaceland.questions.scene_views import SceneViews
 from spaceland.scenes.scene import Scene
 from spaceland.visibility import SceneVisibility, scene_visibility
 

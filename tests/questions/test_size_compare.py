@@ -11,8 +11,9 @@ from handmade import box_scene
 from spaceland.datasets.rows import to_row
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.ask import ask
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.questions.size_compare import MEASURES, propose_size_comparison, size_of
 from spaceland.scenes.scene import Scene
 from spaceland.verify.checker import SceneChecker

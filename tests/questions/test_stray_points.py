@@ -16,15 +16,17 @@ from spaceland.geometry.boxes import OrientedBox
 from spaceland.geometry.stray import stray_share
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.ask import ask
-from spaceland.questions.facts import SceneViews, TaskContext
+from spaceland.questions.facts import TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.questions.tasks import TASKS
 from spaceland.scenes.scene import Scene
 from spaceland.verify.checker import SceneChecker
 from spaceland.visibility import scene_visibility
 
 LEVEL = look_at(np.array([3.0, 1.0, 1.5]), np.array([3.0, 5.0, 1.2]))
-TASK_NAMES = ("spatial_volume_infer", "size_comparison_oo")
+TASK_NAMES = ("spatial_volume_infer", "size_comparison_oo", "vsi_object_size_estimation")
+ONE_FRAME = AmbiguityPolicy(num_video_frames=1)
 
 
 def scanned(stray: int, reach_m: float) -> Scene:
@@ -44,7 +46,7 @@ def scanned(stray: int, reach_m: float) -> Scene:
 
 
 def rejected(scene: Scene, task: str, **policy: float) -> int:
-    context = TaskContext(SceneViews(scene, scene_visibility(scene), AmbiguityPolicy(**policy)))  # type: ignore[arg-type]
+    context = TaskContext(SceneViews(scene, scene_visibility(scene), replace(ONE_FRAME, **policy)))  # type: ignore[arg-type]
     for _ in TASKS[task].propose(context, Random(0)):
         pass
     return context.rejections["its box holds stray points"]
@@ -78,7 +80,7 @@ def test_the_points_of_sample_rooms_are_right_by_making() -> None:
 
 
 def test_the_verifier_notices_too() -> None:
-    scene, policy = scanned(20, 0.3), AmbiguityPolicy(max_stray_share=0.5)
+    scene, policy = scanned(20, 0.3), replace(ONE_FRAME, max_stray_share=0.5)
     for task in TASK_NAMES:
         rows = [copy.deepcopy(to_row(q)) for q in ask(scene, [task], policy=policy).questions]
         about = [row for row in rows if 0 in row["facts"]["objects"].values()]

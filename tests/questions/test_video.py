@@ -12,8 +12,9 @@ from handmade import CAMERA, box_scene
 from spaceland.datasets.rows import dump_row, to_row
 from spaceland.questions.ask import ask
 from spaceland.questions.conventions import Conventions
-from spaceland.questions.facts import SceneViews, TaskContext
+from spaceland.questions.facts import TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.questions.video import coverage_frames, uniform_frames
 from spaceland.verify.checker import SceneChecker
 from spaceland.visibility import SceneVisibility, scene_visibility

@@ -13,8 +13,9 @@ from spaceland.geometry.boxes import OrientedBox
 from spaceland.geometry.transforms import look_at, rotation_z
 from spaceland.geometry.upright import lean_deg, length_width_height
 from spaceland.questions.answers import SizeAnswer
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.questions.tasks import TASKS
 from spaceland.scenes.scene import Scene
 from spaceland.visibility import scene_visibility

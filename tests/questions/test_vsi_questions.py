@@ -24,9 +24,10 @@ from spaceland.geometry.transforms import look_at
 from spaceland.questions import vsi_choices, vsi_numbers, vsi_rules
 from spaceland.questions.answers import ChoiceAnswer
 from spaceland.questions.ask import Question, ask
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.phrasing import Deck, phrase
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.questions.tasks import TASKS
 from spaceland.scenes.scene import Scene
 from spaceland.verify.checker import SceneChecker

@@ -13,9 +13,10 @@ from spaceland.geometry.box_relations import Boxes
 from spaceland.geometry.boxes import OrientedBox
 from spaceland.geometry.footprints import footprint_sides
 from spaceland.geometry.transforms import look_at
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.ground import Ground
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.questions.vsi_route import VSI_ROUTE, propose_vsi_route
 from spaceland.questions.vsi_ways import Walker
 from spaceland.scenes.scene import Room, Scene, SceneObject

@@ -230,7 +230,7 @@ def test_english() -> None:
         "an oven", "a unicycle", "an hour glass", "curtains",
     ]  # fmt: skip
     assert [plural(x) for x in ("shelf", "toy", "box", "roll of paper", "glass", "tv")] == [
-        "shelves", "toys", "boxes", "rolls of paper", "glasses", "TVs",
+        "shelves", "toys", "boxes", "rolls of paper", "glasses", "tvs",
     ]  # fmt: skip
     assert [counted("box", n) for n in (0, 1, 2)] == ["0 boxes", "1 box", "2 boxes"]
     assert is_plural("office chairs")

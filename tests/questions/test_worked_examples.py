@@ -11,8 +11,9 @@ import pytest
 from handmade import CAMERA, box_scene
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.camera import camera_motion
-from spaceland.questions.facts import Fact, SceneViews, TaskContext
+from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.questions.tasks import TASKS
 from spaceland.scenes.scene import Room, Scene
 from spaceland.visibility import scene_visibility

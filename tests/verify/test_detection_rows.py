@@ -125,3 +125,18 @@ def test_nothing_is_left_out(row: Row) -> None:
     del lines[2 + index]
     row["answer"] = "\n".join(lines).replace(",\n]", "\n]")
     assert "leaves out" in problem(row)
+
+
+def test_no_label_may_mean_another() -> None:
+    """Neither one that is asked for too, nor one of something that is only seen."""
+    things = [("lamp", (2.0, 4.0, 1.5), (0.4, 0.4, 0.5)), ("stool", (3.0, 4.0, 1.5), (0.4, 0.4, 0.5))]
+    things.append(("vase", (4.0, 4.0, 1.5), (0.4, 0.4, 0.5)))
+    scene = box_scene(things, [look_at(np.array([3.0, 1.0, 1.5]), np.array([3.0, 5.0, 1.5]))], with_ids=True)
+    alike = [replace(thing, label=thing.label.replace("lamp", "bar stool")) for thing in scene.objects]
+    renamed = SceneChecker(replace(scene, objects=tuple(alike)))
+    made = dump_row(to_row(ask(scene, ["detection"], per_scene=1).questions[0]))
+    assert problem(json.loads(made), SceneChecker(scene)) == ""
+    assert "one may be meant by the other" in problem(json.loads(made.replace("lamp", "bar stool")), renamed)
+    without = ask(scene, ["detection"], per_scene=1, policy=AmbiguityPolicy(excluded_labels=("lamp",))).questions[0]
+    assert problem(to_row(without), SceneChecker(scene)) == ""
+    assert "is seen too" in problem(to_row(without), renamed)

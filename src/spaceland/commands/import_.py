@@ -20,6 +20,7 @@ def import_(
     recompute: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SOURCE [SOURCE ...]")] = (),
     center: Literal["box", "aabb", "mean"] = "box",
     axes: Literal["level", "camera"] = "level",
+    distance: Literal["center", "surface"] = "center",
     json: Path | None = None,
     limit: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
     no_images: bool = False,
@@ -37,6 +38,7 @@ def import_(
         recompute: Scans that the release was made from; answers are derived anew and compared.
         center: What stands for an object: the centre of its oriented box, of its axis-aligned box, or its points' mean.
         axes: Heights along the room's vertical and motion in a level frame, or both in the first camera's axes.
+        distance: Between centres, or between surfaces as in exports of rows made with --distance surface.
         json: Also write the audit to this file.
         limit: Only the first N rows of each file.
         no_images: Leave the images out; else those that rows use become hard links, or copies on another disk.
@@ -77,7 +79,7 @@ def import_(
         say(f"note: {note}")
     if recompute:
         with progress_bar("recompute", num_rows) as advance:
-            audit = derive(files, recompute, Reading(center, axes), limit=limit, progress=advance)
+            audit = derive(files, recompute, Reading(center, axes, distance), limit=limit, progress=advance)
         _print_audit(audit, console)
         if json is not None:
             write_json(json, audit.to_json())
@@ -86,7 +88,7 @@ def import_(
         say(summary)
         say(f"Next: spaceland report {out}")
     elif json is None:
-        say("Next: the same with --json FILE for reasons and examples, or another --center or --axes")
+        say("Next: the same with --json FILE for reasons and examples, or another --center, --axes or --distance")
     return 1 if audit is not None and not audit.ok else 0
 
 
@@ -122,5 +124,5 @@ def _print_audit(audit: Audit, console: Console) -> None:
     agree = sum(task.agree for task in audit.tasks.values())
     say(
         f"{agree} of {audit.recomputed} recomputed answers agree (centre: {audit.reading.center}, axes: "
-        f"{audit.reading.axes}); errors in metres, of boxes 1 - IoU"
+        f"{audit.reading.axes}, distance: {audit.reading.distance}); errors in metres, of boxes 1 - IoU"
     )

@@ -1,6 +1,7 @@
 """A released row as solvers see it: the objects under its marks, its frames, and what its answer claims.
 
-The release does not say which centre, vertical or axes it took (`Reading`). Relations have a dead zone of unknown size:
+The release does not say which centre, vertical or axes it took (`Reading`); our own exports may measure distances
+between surfaces. Relations have a dead zone of unknown size:
 a word must have the right sign, and a slot is wrongly empty only where the difference is beyond every doubt
 (`CLEAR_M`); a sentence that is silent there is not decided. Numbers agree when they are the derived ones, rounded to
 the decimals that are written.
@@ -20,6 +21,8 @@ from spaceland.exchange.answer_text import Mentions, UnreadableError
 from spaceland.exchange.locate import Locator
 from spaceland.exchange.spar7m_read import SparRow
 from spaceland.exchange.unmarked import read_unmarked
+from spaceland.geometry.box_relations import Boxes, box_distance
+from spaceland.geometry.boxes import OrientedBox
 from spaceland.scenes.scene import Frame, SceneObject
 
 SLACK = 1e-6
@@ -36,10 +39,13 @@ class Reading:
 
     `center`: of the oriented box, of the axis-aligned box of the points, or their mean. `axes`: heights along the
     vertical of the room and motion in the level frame of the first view, or both in the first camera's own axes.
+    `distance`: between these centres, or the least distance between the solid boxes (from a camera: to the box). Boxes
+    are oriented, or axis-aligned where `center` is.
     """
 
     center: Literal["box", "aabb", "mean"] = "box"
     axes: Literal["level", "camera"] = "level"
+    distance: Literal["center", "surface"] = "center"
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,23 @@ class Case:
         if self.reading.center == "aabb":
             return thing.aabb.center
         return thing.center if self.reading.center == "box" or not len(thing.points) else thing.points.mean(0)
+
+    def between_m(self, a: SceneObject, b: SceneObject) -> float:
+        """Distance of two objects."""
+        if self.reading.distance == "center":
+            return float(np.linalg.norm(self.center_of(a) - self.center_of(b)))
+        return float(box_distance(Boxes.stack([self._box(a)]), Boxes.stack([self._box(b)]))[0])
+
+    def from_camera_m(self, thing: SceneObject) -> float:
+        """Distance of an object from the camera of the first image, the observer."""
+        origin = self.frame(0).T_world_cam[:3, 3]
+        if self.reading.distance == "center":
+            return float(np.linalg.norm(self.center_of(thing) - origin))
+        box = self._box(thing)
+        return float(np.linalg.norm(np.maximum(np.abs(box.to_box_frame(origin)) - box.size / 2, 0.0)))
+
+    def _box(self, thing: SceneObject) -> OrientedBox:
+        return thing.aabb.oriented() if self.reading.center == "aabb" else thing.box
 
     def in_camera(self, color: str, frame: Frame) -> np.ndarray:
         return (self.center(color) - frame.T_world_cam[:3, 3]) @ frame.T_world_cam[:3, :3]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, BinaryIO
 from zlib import crc32
 
@@ -80,7 +80,7 @@ class Audit:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "reading": {"center": self.reading.center, "axes": self.reading.axes},
+            "reading": asdict(self.reading),
             "tasks": {name: self.tasks[name].to_json() for name in sorted(self.tasks)},
             "failed_scenes": self.failed_scenes,
         }

@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import re
 
-import numpy as np
-
 from spaceland.exchange import answer_text
 from spaceland.exchange.answer_text import UnreadableError, normalise_label
 from spaceland.exchange.case import SLACK, Case, Verdict
@@ -36,7 +34,7 @@ def nearest_oo(case: Case) -> Verdict:
     chosen = [c for c in ("green", "blue") if f"{c} point" in text.lower() or answer_text.HIDDEN[c] in text]
     if len(chosen) != 1:
         raise UnreadableError("the answer names no single mark")
-    gaps = {c: float(np.linalg.norm(case.center(c) - case.center("red"))) for c in ("green", "blue")}
+    gaps = {c: case.between_m(case.thing(c), case.thing("red")) for c in ("green", "blue")}
     other = "blue" if chosen[0] == "green" else "green"
     by = gaps[chosen[0]] - gaps[other] if far else gaps[other] - gaps[chosen[0]]
     return Verdict(by > 0, ", ".join(f"{c} {v:.2f} m" for c, v in gaps.items()))
@@ -51,8 +49,8 @@ def nearest_of(case: Case) -> Verdict:
     named = answer_text.object_numbers(text)
     if len(named) != 1 or named[0] >= len(marks) - 1:
         raise UnreadableError("the answer names no single mark")
-    first = case.center(marks[0].color)
-    gaps = [float(np.linalg.norm(case.center(mark.color) - first)) for mark in marks[1:]]
+    first = case.thing(marks[0].color)
+    gaps = [case.between_m(case.thing(mark.color), first) for mark in marks[1:]]
     best = (max if _asks_far(case) else min)(range(len(gaps)), key=gaps.__getitem__)
     told = ", ".join(f"Object{k} {gap:.2f} m" for k, gap in enumerate(gaps))
     said = answer_text.numbers(answer_text.without_names(text)) if case.row.format == "sentence" else []
@@ -76,14 +74,13 @@ def nearest_to_observer(case: Case) -> Verdict:
     answer = _found(case, text)
     if isinstance(answer, str):
         return Verdict(False, answer)
-    origin = case.frame(0).T_world_cam[:3, 3]
 
     def beats(other: SceneObject) -> bool:
-        gap = _gap(case, other, origin) - _gap(case, answer, origin)
+        gap = case.from_camera_m(other) - case.from_camera_m(answer)
         return gap > SLACK if far else gap < -SLACK
 
     def told(other: SceneObject) -> str:
-        return f"{other.label} {_gap(case, other, origin):.2f} m, answer {_gap(case, answer, origin):.2f} m"
+        return f"{other.label} {case.from_camera_m(other):.2f} m, answer {case.from_camera_m(answer):.2f} m"
 
     if case.row.format == "select":
         untraced = ""
@@ -110,10 +107,6 @@ def nearest_to_observer(case: Case) -> Verdict:
     if doubtful:
         raise UnreadableError("whether something that is barely seen counts decides the answer")
     return Verdict(True, told(answer))
-
-
-def _gap(case: Case, thing: SceneObject, origin: np.ndarray) -> float:
-    return float(np.linalg.norm(case.center_of(thing) - origin))
 
 
 def _found(case: Case, text: str) -> SceneObject | str:

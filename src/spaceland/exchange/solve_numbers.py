@@ -27,11 +27,11 @@ def depth_oo(case: Case) -> Verdict:
 
 
 def distance_oc(case: Case) -> Verdict:
-    return case.number(float(np.linalg.norm(case.in_camera("red", case.frame(0)))))
+    return case.number(case.from_camera_m(case.thing("red")))
 
 
 def distance_oo(case: Case) -> Verdict:
-    return case.number(float(np.linalg.norm(case.center("red") - case.center("blue"))))
+    return case.number(case.between_m(case.thing("red"), case.thing("blue")))
 
 
 def volume(case: Case) -> Verdict:

@@ -1,6 +1,6 @@
 """What finding objects hands over: detections in frames, and objects in space.
 
-    frames with geometry -> FrameFinder -> Detection per frame -> lift -> merge -> FoundObject
+frames with geometry -> FrameFinder -> Detection per frame -> lift -> merge -> FoundObject
 """
 
 from __future__ import annotations

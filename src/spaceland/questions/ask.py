@@ -21,10 +21,11 @@ from spaceland.errors import SourceError
 from spaceland.questions.answers import value_to_json
 from spaceland.questions.camera import heading_elevation_roll
 from spaceland.questions.conventions import Conventions
-from spaceland.questions.facts import Fact, SceneViews, TaskContext, vector
+from spaceland.questions.facts import Fact, TaskContext, vector
 from spaceland.questions.marks import Mark
 from spaceland.questions.phrasing import Deck, Phrased, phrase
 from spaceland.questions.policy import AmbiguityPolicy
+from spaceland.questions.scene_views import SceneViews
 from spaceland.questions.tasks import TASKS, Task
 from spaceland.scenes.scene import Frame, Scene
 from spaceland.visibility import SceneVisibility, scene_visibility

@@ -12,7 +12,7 @@ beside it at first. All boxes are in the axes of the first frame's camera, in th
     detection_window  [..., {"label": "sofa", "bbox_3d": [-2.1, 0.6, 0.0, ...]}]
 
 The labels that are to be found are named: those of which every instance is clear (for a window: in one of its frames at
-least), or not to be seen at all.
+least), or not to be seen at all. Beside a "sink cabinet" nobody is asked for a "cabinet", nor for the "sink cabinet".
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from spaceland.questions.answers import BoxListAnswer
 from spaceland.questions.facts import Fact, TaskContext, shuffled
 from spaceland.questions.frames_seen import is_seen, seen_params
 from spaceland.questions.grounding import BOX9_PARAMS, BOX_NOTES
+from spaceland.questions.language import may_mean
 from spaceland.questions.marks import to_thousand
 from spaceland.questions.phrasing import Wording
 from spaceland.questions.policy import AmbiguityPolicy
@@ -155,13 +156,18 @@ def _clear_instances(context: TaskContext, frames: Sequence[Frame]) -> list[Obje
             if view.object_id not in clear or view.contradicted > context.policy.max_contradicted:
                 unclear.setdefault(context.label(view.object_id), view.object_id)
             first.setdefault(view.object_id, (number, round(far_m[view.object_id], 6), view))
-    # An unclear "coffee table" may be taken for a "table" too.
+    # A "sink cabinet" may be taken for a "cabinet" too, be it clear or not, and the other way round.
+    shown_as = {context.label(object_id): object_id for object_id in sorted(first, reverse=True)}
+    dropped = set(unclear)
     for label in sorted({context.label(object_id) for object_id in clear}):
-        doubtful = next((object_id for other, object_id in unclear.items() if other.endswith(label)), None)
-        if doubtful is not None:
-            context.reject("another of that label is not clear", [frame.id for frame in frames], (doubtful,))
-            unclear[label] = doubtful
-    left = [key for object_id, key in first.items() if object_id in clear and context.label(object_id) not in unclear]
+        rival = next((object_id for other, object_id in sorted(shown_as.items()) if may_mean(label, other)), None)
+        if label in unclear:
+            context.reject("another of that label is not clear", [frame.id for frame in frames], (unclear[label],))
+        elif rival is not None:
+            shown_ids = (shown_as[label], rival)
+            context.reject("label is much like another one", [frame.id for frame in frames], shown_ids)
+            dropped.add(label)
+    left = [key for object_id, key in first.items() if object_id in clear and context.label(object_id) not in dropped]
     return [view for _, _, view in sorted(left, key=lambda key: (key[0], key[1], key[2].object_id))]
 
 

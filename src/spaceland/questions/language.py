@@ -11,7 +11,7 @@ from collections.abc import Sequence
 _IRREGULAR = {
     "person": "people", "child": "children", "man": "men", "woman": "women", "mouse": "mice", "foot": "feet",
     "shelf": "shelves", "bookshelf": "bookshelves", "knife": "knives", "loaf": "loaves", "leaf": "leaves",
-    "piano": "pianos", "photo": "photos", "radio": "radios", "tv": "TVs", "scarf": "scarves",
+    "piano": "pianos", "photo": "photos", "radio": "radios", "scarf": "scarves",
 }  # fmt: skip
 _UNCOUNTED = {
     "clothes",
@@ -111,6 +111,15 @@ def join_words(words: Sequence[str]) -> str:
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def may_mean(label: str, other: str) -> bool:
+    """Whether somebody who reads one label may look for the other: one is a kind of the other.
+
+    >>> [may_mean("table", other) for other in ("coffee table", "table", "table lamp")]
+    [True, False, False]
+    """
+    return label != other and (label.endswith(other) or other.endswith(label))
 
 
 def capitalise(sentence: str) -> str:

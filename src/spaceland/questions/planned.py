@@ -30,6 +30,7 @@ from spaceland.questions.answers import RouteAnswer
 from spaceland.questions.facts import Fact, TaskContext, shuffled, vector
 from spaceland.questions.frames_seen import seen_params
 from spaceland.questions.ground import IN_THE_WAY_M, Ground, Point
+from spaceland.questions.language import may_mean
 from spaceland.questions.navigation_words import steps_of
 from spaceland.questions.setups import arrangements
 from spaceland.questions.walks import heading_deg, passed_on, turn_word, wrap_deg
@@ -119,7 +120,7 @@ class _Planner:
             thing = context.thing(object_id)
             if context.scene.label_counts[thing.label] > 1:
                 context.reject("label is not unique", objects=(object_id,))
-            elif any(_may_mean(thing.label, other) for other in context.scene.label_counts):
+            elif any(may_mean(thing.label, other) for other in context.scene.label_counts):
                 context.reject("label is much like another one", objects=(object_id,))
             else:
                 found.append(thing)
@@ -293,12 +294,3 @@ def _legs(way: list[Point], heading: float) -> tuple[list[float], list[float]]:
 def _foot(point: Point, a: Point, b: Point) -> Point:
     along = b - a
     return a + float((point - a) @ along) / float(along @ along) * along
-
-
-def _may_mean(label: str, other: str) -> bool:
-    """Whether somebody who reads one label may look for the other: one is a kind of the other.
-
-    >>> [_may_mean("table", other) for other in ("coffee table", "table", "table lamp")]
-    [True, False, False]
-    """
-    return label != other and (label.endswith(other) or other.endswith(label))

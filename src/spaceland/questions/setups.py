@@ -23,7 +23,8 @@ from math import perm
 from random import Random
 from typing import TypeVar
 
-from spaceland.questions.facts import CONFUSED, TaskContext, round_robin, shuffled
+from spaceland.questions.facts import TaskContext, round_robin, shuffled
+from spaceland.questions.scene_views import CONFUSED
 from spaceland.questions.viewsets import view_sets
 from spaceland.scenes.scene import Frame
 from spaceland.visibility.types import ObjectView

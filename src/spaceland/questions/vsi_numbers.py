@@ -62,7 +62,12 @@ def _solve_size(context: TaskContext, setup: Setup) -> Solved | None:
     if _between_two(longest, 1.0):
         context.reject("between two rounded numbers")
         return None
+    stray = context.views.stray_share(setup.picks[0].object_id)
+    if stray > context.policy.max_stray_share:
+        context.reject("its box holds stray points", value=stray)
+        return None
     params = {"measure": "longest side of the box", "decimals": 0, "vsi_min_size_m": context.policy.vsi_min_size_m}
+    params["max_stray_share"] = context.policy.max_stray_share
     return Solved(NumberAnswer(longest, "cm", 0), {"longest_side_cm": round(longest, 6)}, params)
 
 

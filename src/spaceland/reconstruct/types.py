@@ -1,7 +1,7 @@
 """What the steps of a reconstruction hand to each other.
 
-A capture is plain pictures in order. A `GeometryEstimator` turns them into an `Estimate`: posed views in a world of its
-own, which may be tilted, shifted and of unknown scale. Later steps fuse it, level it, scale it and make a `Scene` of it.
+A capture is plain pictures in order. A `GeometryEstimator` turns them into an `Estimate`: posed views in a world of
+its own, which may be tilted, shifted and of unknown scale. Later steps fuse, level and scale it into a `Scene`.
 
     images (CaptureImage) -> GeometryEstimator -> Estimate -> fuse, level, scale -> Scene
 """
@@ -104,8 +104,6 @@ class DepthEstimator(Protocol):
 
     name: str
 
-    def densify(
-        self, estimate: Estimate, images: Sequence[CaptureImage], progress: Progress | None = None
-    ) -> Estimate:
+    def densify(self, estimate: Estimate, images: Sequence[CaptureImage], progress: Progress | None = None) -> Estimate:
         """The estimate with depth; `images` are those of the capture, looked up by id."""
         ...

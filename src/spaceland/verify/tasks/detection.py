@@ -7,7 +7,7 @@ which frames follow each other, what comes into view first, and whether each thi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -59,10 +59,11 @@ def _far_m(row: Row, scene: Scene, role: str, frame: Frame) -> float:
 
 
 def check_detected(row: Row, scene: Scene, evidence: Evidence) -> None:
-    """Raise `Wrong` when a picture shows another object with one of the labels of a detection."""
+    """Raise `Wrong` when a picture shows another object with a label of a detection, or with one that is much like it."""
     listed, labels = set(row.objects.values()), set(row.labels.values())
     for thing in scene.objects:
-        if thing.label not in labels or thing.id in listed:
+        like = sorted(label for label in labels if _much_like(label, thing.label))
+        if (thing.label not in labels and not like) or thing.id in listed:
             continue
         for frame_id in row.frames:
             bounds = evidence.bounds(scene.frames_by_id[frame_id], thing)
@@ -70,7 +71,14 @@ def check_detected(row: Row, scene: Scene, evidence: Evidence) -> None:
                 continue
             x1, y1, x2, y2 = bounds.inner
             if x2 > x1 and y2 > y1 and (x2 - x1) * (y2 - y1) > _MISSED_AREA:
-                raise Wrong(f"the list leaves out what is seen of object {thing.id} ({shown(thing.label)})")
+                if thing.label in labels:
+                    raise Wrong(f"the list leaves out what is seen of object {thing.id} ({shown(thing.label)})")
+                raise Wrong(f"asked for {shown(like[0])}, but object {thing.id} ({shown(thing.label)}) is seen too")
+
+
+def _much_like(label: str, other: str) -> bool:
+    """Whether one label ends in the other, so that either may be meant by it: "table" and "coffee table"."""
+    return label != other and (label.endswith(other) or other.endswith(label))
 
 
 def _check_boxes(row: Row, scene: Scene, frame: Frame) -> None:
@@ -102,6 +110,10 @@ def _check_labels(row: Row) -> None:
     before, after = row.question.split(expected)
     if before.endswith(", ") or after.startswith(","):
         raise Wrong(f"the question asks for more labels than {shown(expected)}")
+    labels = sorted(set(row.labels.values()))
+    for a, b in combinations(labels, 2):
+        if _much_like(a, b):
+            raise Wrong(f"the question asks for {shown(a)} and {shown(b)}, and one may be meant by the other")
 
 
 def _first_seen(row: Row, object_id: int) -> int:

@@ -13,6 +13,7 @@ from spaceland.verify.tasks.common import (
     center,
     check_choice,
     check_names_one_thing,
+    check_not_stretched,
     check_number,
     decimals,
     stored_close,
@@ -36,6 +37,7 @@ def check_vsi_size(row: Row, scene: Scene, frames: Sequence[Frame]) -> None:
     least = 100 * real(row.params.get("vsi_min_size_m"), "facts.params.vsi_min_size_m")
     if derived < least - solvers.EPSILON:
         raise Wrong(f"its longest side is {derived:.1f} cm, less than {least:g} cm")
+    check_not_stretched(row, scene, row.objects["red"])
     stored_close("facts.values.longest_side_cm", row.values.get("longest_side_cm"), derived)
     _check_written(row, derived, 0, "centimetres")
 
