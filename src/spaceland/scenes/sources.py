@@ -11,6 +11,8 @@ Adding a kind is one new file and one line in `KINDS`.
     folder:out/scenes             spaceland's own open scene folders
     scannet:/data/scans           ScanNet exports
     rgbd:kitchen?up=0,0,1         a folder of posed RGB-D frames
+    phone:room.r3d                recordings of Record3D, Stray Scanner and Polycam
+    posed:kitchen?mesh=mesh.ply   posed pictures (transforms.json, COLMAP text) with a mesh or depth
     scannetpp:/data/scannetpp     ScanNet++ (?stream=dslr for its photos)
     arkitscenes:/data/ARKitScenes ARKitScenes videos
     3rscan:/data/3RScan           3RScan scans
@@ -37,6 +39,8 @@ KINDS = {
     "folder": "spaceland.scenes.folder",
     "scannet": "spaceland.scenes.scannet",
     "rgbd": "spaceland.scenes.rgbd",
+    "phone": "spaceland.scenes.phone",
+    "posed": "spaceland.scenes.posed",
     "scannetpp": "spaceland.scenes.scannetpp",
     "arkitscenes": "spaceland.scenes.arkitscenes",
     "3rscan": "spaceland.scenes.threerscan",

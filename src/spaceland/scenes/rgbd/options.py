@@ -65,7 +65,7 @@ def parse_options(options: dict[str, str]) -> RgbdOptions:
         color=_intrinsics(options, ""),
         depth=_intrinsics(options, "depth_"),
         depth_scale=scale,
-        up=_up(options.get("up")),
+        up=parse_up(options.get("up")),
         stride=count_option(options, "stride", "rgbd") or 1,
         max_frames=count_option(options, "max_frames", "rgbd"),
         pose=pose,
@@ -86,7 +86,12 @@ def _intrinsics(options: dict[str, str], prefix: str) -> Intrinsics | None:
     return Intrinsics(*given)
 
 
-def _up(text: str | None) -> Float[np.ndarray, "3"] | Literal["auto"] | None:
+def parse_up(text: str | None) -> Float[np.ndarray, "3"] | Literal["auto"] | None:
+    """The `up` option of sources: a unit vector, or "auto".
+
+    Raises:
+        SourceError: anything else.
+    """
     if text is None or text == "auto":
         return "auto" if text else None
     try:
@@ -94,5 +99,5 @@ def _up(text: str | None) -> Float[np.ndarray, "3"] | Literal["auto"] | None:
         if up.shape != (3,) or not np.isfinite(up).all() or np.linalg.norm(up) < 1e-6:
             raise ValueError
     except ValueError:
-        raise SourceError(f"rgbd: up={text}, expected three numbers such as up=0,-1,0, or up=auto") from None
+        raise SourceError(f"up={text}, expected three numbers such as up=0,-1,0, or up=auto") from None
     return up / np.linalg.norm(up)
