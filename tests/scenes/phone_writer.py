@@ -1,4 +1,4 @@
-"""Writes a sample room's frames as phone apps do, in ARKit's world (y up, turned and shifted), and as posed pictures."""
+"""Writes a sample room's frames as phone apps do, in ARKit's world (y up, turned, shifted), and as posed pictures."""
 
 from __future__ import annotations
 

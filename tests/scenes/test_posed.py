@@ -89,5 +89,5 @@ def test_poses_of_nan_are_counted_and_options_checked(tmp_path: Path) -> None:
     assert len(got.frames) == len(sample_room().frames) - 1 and sum(got.skipped.values()) == 1
     with pytest.raises(SourceError, match="must be positive"):
         open_source(f"posed:{folder}?scale=-1")
-    with pytest.raises(SourceError, match="neither transforms.json"):
+    with pytest.raises(SourceError, match=r"neither transforms\.json"):
         open_source(f"posed:{tmp_path}")
