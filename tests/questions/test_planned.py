@@ -15,8 +15,8 @@ from spaceland.geometry.footprints import footprint_gaps
 from spaceland.geometry.transforms import look_at
 from spaceland.questions.facts import Fact, TaskContext
 from spaceland.questions.ground import Ground
-from spaceland.questions.navigation_words import NAVIGATION
 from spaceland.questions.language import may_mean
+from spaceland.questions.navigation_words import NAVIGATION
 from spaceland.questions.planned import planned_ways
 from spaceland.questions.policy import AmbiguityPolicy
 from spaceland.questions.scene_views import SceneViews

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from spaceland.viewer.topview import Camera, Plan, floor_plan, numbers, read_cameras, read_floor, read_things, top_view
+from spaceland.viewer.plan import Camera, Plan, numbers, read_cameras, read_floor, read_things
+from spaceland.viewer.topview import floor_plan, top_view
 
 FLOOR = [[0, 0], [6, 0], [6, 8], [0, 8]]
 SCENE: dict[str, Any] = {

@@ -20,6 +20,8 @@ from typing import TypeVar
 import numpy as np
 from jaxtyping import Float
 
+from spaceland.geometry.coverage import greedy_cover
+
 T = TypeVar("T")
 _MAX_CANDIDATES = 1200
 """Of longer videos this many frames, evenly spread, are candidates."""
@@ -49,13 +51,5 @@ def coverage_frames(frames: Sequence[T], overlap: Float[np.ndarray, "f f"], coun
     # Shares are rounded so that noise of the last digit does not decide between equals; the earlier frame wins.
     shares = np.round(np.asarray(overlap, dtype=np.float64)[np.ix_(candidates, candidates)], 6)
     weights = 1.0 / np.maximum(np.minimum(shares, shares.T).sum(1), 1.0)
-    seen = np.zeros(len(candidates))
-    free = np.ones(len(candidates), dtype=bool)
-    chosen: list[int] = []
-    for _ in range(count):
-        gains = np.round(np.maximum(shares - seen[:, None], 0.0).T @ weights, 9)
-        best = int(np.argmax(np.where(free, gains, -1.0)))
-        chosen.append(best)
-        free[best] = False
-        seen = np.maximum(seen, shares[:, best])
+    chosen = greedy_cover(shares, weights, count)
     return tuple(frames[int(candidates[k])] for k in sorted(chosen))

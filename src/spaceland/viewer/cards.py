@@ -19,7 +19,9 @@ from spaceland.questions.marks import COLORS
 from spaceland.questions.phrasing import LETTERS
 from spaceland.viewer.html import Html, join, number, tag
 from spaceland.viewer.pictures import SHEET_COLUMNS, Picture, contact_sheet, row_marks, thumbnail
-from spaceland.viewer.topview import numbers, read_cameras, top_view
+from spaceland.viewer.plan import numbers, read_cameras
+from spaceland.viewer.plan_answer import legend
+from spaceland.viewer.topview import top_view
 
 _MARK_WORD = re.compile(rf"\(({'|'.join(COLORS)}) (point|bounding box)\)")
 _MAX_SINGLE = 3
@@ -239,9 +241,10 @@ def _words(name: str) -> str:
     return re.sub(r"_(m|m2|deg|px)$", "", name).replace("_", " ")
 
 
-def _plan_caption(row: Mapping[str, Any]) -> str:
+def _plan_caption(row: Mapping[str, Any]) -> Html:
     views = ", 1 and 2 are the views" if len(read_cameras(row["facts"])) > 1 else ""
-    return f"from above, 1 m squares{views}"
+    answer = legend(row)
+    return join(f"from above, 1 m squares{views}", tag("span", f"; {answer}", class_="secret") if answer else None)
 
 
 def _details(row: Mapping[str, Any]) -> Html:

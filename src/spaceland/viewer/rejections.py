@@ -15,7 +15,8 @@ from spaceland.datasets.rows import image_path
 from spaceland.questions.marks import COLORS, Mark
 from spaceland.viewer.html import Html, join, number, table, tag
 from spaceland.viewer.pictures import thumbnail
-from spaceland.viewer.topview import numbers, top_view
+from spaceland.viewer.plan import numbers
+from spaceland.viewer.topview import top_view
 
 _THUMB_PX = 150
 _MAX_PICTURES = 3

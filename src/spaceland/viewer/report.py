@@ -22,6 +22,7 @@ from spaceland.questions.tasks import TASKS
 from spaceland.version import __version__
 from spaceland.viewer.cards import Gallery, card
 from spaceland.viewer.html import Html, join, page, tag
+from spaceland.viewer.plan import read_things
 from spaceland.viewer.rejections import rejections_section
 from spaceland.viewer.statistics import (
     answers_section,
@@ -31,7 +32,7 @@ from spaceland.viewer.statistics import (
 )
 from spaceland.viewer.style import SCRIPT
 from spaceland.viewer.summary import Summary, format_place, summarise
-from spaceland.viewer.topview import floor_plan, read_things
+from spaceland.viewer.topview import floor_plan
 
 _MAX_PLANS = 12
 

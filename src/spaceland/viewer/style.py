@@ -138,6 +138,7 @@ svg text{font-family:var(--sans);fill:var(--soft)}
 .p-thing{fill:var(--soft);fill-opacity:.13;stroke:var(--soft);stroke-opacity:.5;stroke-width:.8}
 .p-wedge{fill:var(--accent);fill-opacity:.13}.p-cam{fill:var(--accent)}
 .p-dash{stroke:var(--ink);stroke-width:1.4;stroke-dasharray:4 3;fill:none}.p-head{fill:var(--ink)}
+.p-ring{fill:none;stroke:var(--ink);stroke-width:1.8}.p-way{stroke:var(--ink);stroke-width:2;fill:none}
 .p-label{fill:var(--ink)!important;font-weight:600;paint-order:stroke;stroke:var(--card);stroke-width:3px;
 stroke-linejoin:round}
 .p-num{fill:var(--card)!important;font-weight:700}

@@ -16,7 +16,7 @@ from typing import Any
 
 from spaceland.errors import SceneError
 from spaceland.questions.phrasing import FORMATS
-from spaceland.viewer.topview import numbers
+from spaceland.viewer.plan import numbers
 
 _NEEDED = {"id": str, "task": str, "format": str, "scene": str, "images": list, "question": str, "answer": str}
 HEAT_CELLS = 10

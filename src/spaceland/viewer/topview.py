@@ -1,8 +1,8 @@
 """Top views as inline SVG: floor, furniture, cameras with what they see, and the objects of a question.
 
 World x runs to the right, y up the page, one grid square is one metre. Everything drawn is taken from numbers that a
-row and info.json store, so the plan checks the row and not the scene. A row may be a stranger's: what is missing or
-not a number is left out of the drawing.
+row and info.json store, so the plan checks the row and not the scene (see `plan`); what is an answer is drawn by
+`plan_answer`.
 
     camera at (2, 1), heading 0 (looks along +y)  ->  a wedge that opens upwards
 """
@@ -11,124 +11,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from spaceland.questions.marks import COLORS
 from spaceland.viewer.html import Html, join, number, tag
+from spaceland.viewer.plan import Camera, Plan, Point, Thing, fit, numbers, read_cameras, read_floor, read_things
+from spaceland.viewer.plan_answer import answer_points, draw_answer, second_is_asked, taken
 
-Point = tuple[float, float]
 Box = tuple[float, float, float, float]
 
 # Pairs of roles that a dashed line joins, and whether it is an arrow.
 _LINES = {"distance_prediction_oo": ("red", "blue", False), "spatial_imagination_oc": ("green", "blue", True)}
 _REACH_M = (1.6, 8.0)
-_FAR_M = 1000.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Maps world metres to picture units. `low` and `high` are the corners of what is shown, `scale` units a metre."""
-
-    low: Point
-    high: Point
-    scale: float
-
-    @property
-    def width(self) -> float:
-        return (self.high[0] - self.low[0]) * self.scale
-
-    @property
-    def height(self) -> float:
-        return (self.high[1] - self.low[1]) * self.scale
-
-    def at(self, point: Sequence[float]) -> Point:
-        """World (x, y) to picture (right, down)."""
-        return (point[0] - self.low[0]) * self.scale, (self.high[1] - point[1]) * self.scale
-
-    def path(self, points: Sequence[Point]) -> str:
-        """Corners as the text of an SVG `points` attribute."""
-        return " ".join(f"{number(x)},{number(y)}" for x, y in map(self.at, points))
-
-
-@dataclass(frozen=True)
-class Thing:
-    """Footprint of an object: label and corners in world x, y."""
-
-    label: str
-    center: Point
-    corners: tuple[Point, ...]
-
-
-@dataclass(frozen=True)
-class Camera:
-    """Where a camera stands and which way it looks; the heading runs clockwise from world +y."""
-
-    place: Point
-    heading_deg: float
-    fov_deg: float
-
-    def wedge(self, reach_m: float) -> list[Point]:
-        """Outline of what it sees from above, as far as `reach_m`: the camera, then an arc from left to right."""
-        angles = [math.radians(self.heading_deg + (k / 8 - 0.5) * self.fov_deg) for k in range(9)]
-        x, y = self.place
-        return [self.place, *((x + reach_m * math.sin(a), y + reach_m * math.cos(a)) for a in angles)]
-
-
-def numbers(value: Any, count: int) -> tuple[float, ...] | None:
-    """The first `count` entries when they are numbers of a sane size, else None."""
-    if not isinstance(value, Sequence) or isinstance(value, str) or len(value) < count:
-        return None
-    head = value[:count]
-    if any(isinstance(v, bool) or not isinstance(v, int | float) or not abs(v) < _FAR_M for v in head):
-        return None
-    return tuple(float(v) for v in head)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def read_floor(scene: Mapping[str, Any]) -> list[Point]:
-    """Corners of the floor as info.json stores them; empty when unknown."""
-    corners = [numbers(point, 2) for point in _list(scene.get("floor"))]
-    return [(point[0], point[1]) for point in corners if point] if all(corners) and len(corners) >= 3 else []
-
-
-def read_things(scene: Mapping[str, Any]) -> list[Thing]:
-    """Footprints of all objects, from info.json's `[x, y, label, width, depth, yaw_deg]`."""
-    things = []
-    for entry in _list(scene.get("objects")):
-        if len(_list(entry)) < 6:
-            continue
-        place, size = numbers(entry[:2], 2), numbers(entry[3:6], 3)
-        if place is None or size is None:
-            continue
-        c, s = math.cos(math.radians(size[2])), math.sin(math.radians(size[2]))
-        corners = tuple(
-            (place[0] + c * u * size[0] / 2 - s * v * size[1] / 2, place[1] + s * u * size[0] / 2 + c * v * size[1] / 2)
-            for u, v in ((-1, -1), (1, -1), (1, 1), (-1, 1))
-        )
-        things.append(Thing(str(entry[2]), (place[0], place[1]), corners))
-    return things
-
-
-def read_cameras(facts: Mapping[str, Any]) -> list[Camera]:
-    """Cameras of a row; empty for videos and for rows that do not store them."""
-    cameras = []
-    for entry in _list(facts.get("cameras")):
-        if isinstance(entry, Mapping):
-            fov = entry.get("horizontal_fov_deg", entry.get("fov_deg", 60.0))
-            values = numbers([entry.get("x"), entry.get("y"), entry.get("heading_deg"), fov], 4)
-            if values:
-                cameras.append(Camera((values[0], values[1]), values[2], min(values[3], 170.0)))
-    return cameras
 
 
 def floor_plan(scene: Mapping[str, Any], *, width: float = 150.0) -> Html | None:
     """A small plan of a room with its furniture; None when neither is known."""
     floor, things = read_floor(scene), read_things(scene)
-    plan = _fit([*floor, *(corner for thing in things for corner in thing.corners)], width, width)
+    plan = fit([*floor, *(corner for thing in things for corner in thing.corners)], width, width)
     if plan is None:
         return None
     return _svg(plan, [*_ground(plan, floor, grid=False), *_furniture(plan, things)], "floor plan")
@@ -145,27 +45,19 @@ def top_view(row: Mapping[str, Any], scene: Mapping[str, Any], *, width: float =
     }
     if not (floor or things or cameras or places):
         return None
-    points = [*floor, *(thing.center for thing in things), *places.values()]
+    points = [*floor, *(thing.center for thing in things), *places.values(), *answer_points(row)]
     points += [point for camera in cameras for point in (camera.wedge(_REACH_M[0]) if not floor else [camera.place])]
-    plan = _fit(points, width, 1.15 * width)
+    plan = fit(points, width, 1.15 * width)
     if plan is None:
         return None
     parts = [*_ground(plan, floor), *_furniture(plan, things)]
     for index, camera in enumerate(cameras):
-        parts += _camera(plan, camera, list(places.values()), str(index + 1) if len(cameras) > 1 else "")
-    parts += _line(plan, str(row.get("task")), places)
-    parts += _fact_objects(plan, places, facts.get("labels") or {}, things, [plan.at(c.place) for c in cameras])
+        drawn = _camera(plan, camera, list(places.values()), str(index + 1) if len(cameras) > 1 else "")
+        parts += [tag("g", drawn, class_="secret")] if index == 1 and second_is_asked(row) else drawn
+    parts += [*_line(plan, str(row.get("task")), places), *draw_answer(plan, row)]
+    occupied = [*(plan.at(camera.place) for camera in cameras), *taken(plan, row)]
+    parts += _fact_objects(plan, places, facts.get("labels") or {}, things, occupied)
     return _svg(plan, parts, "top view")
-
-
-def _fit(points: Sequence[Point], width: float, most: float) -> Plan | None:
-    if not points:
-        return None
-    xs, ys = [p[0] for p in points], [p[1] for p in points]
-    margin = 0.35
-    low, high = (min(xs) - margin, min(ys) - margin), (max(xs) + margin, max(ys) + margin)
-    scale = min(width / (high[0] - low[0]), most / (high[1] - low[1]))
-    return Plan(low, high, scale)
 
 
 def _ground(plan: Plan, floor: Sequence[Point], *, grid: bool = True) -> list[Html]:

@@ -59,7 +59,7 @@ def _far_m(row: Row, scene: Scene, role: str, frame: Frame) -> float:
 
 
 def check_detected(row: Row, scene: Scene, evidence: Evidence) -> None:
-    """Raise `Wrong` when a picture shows another object with a label of a detection, or with one that is much like it."""
+    """Raise `Wrong` when a picture shows another object with a label of a detection, or with one much like it."""
     listed, labels = set(row.objects.values()), set(row.labels.values())
     for thing in scene.objects:
         like = sorted(label for label in labels if _much_like(label, thing.label))
