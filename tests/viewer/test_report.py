@@ -30,6 +30,7 @@ def test_shows_every_task_and_format(dataset: Path) -> None:
         assert len(summary.samples[task]) == min(4, sum(formats.values()))
         assert {row["format"] for row in summary.samples[task]} == set(formats)
         assert task_note(task) and escape(task_note(task)) in html
+        assert "setups" not in task_note(task)
     assert len(cards(html)) == sum(map(len, summary.samples.values()))
     assert html.count('class="plan"') == len(cards(html))
 

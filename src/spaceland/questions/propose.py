@@ -67,6 +67,8 @@ def proposer(
             if solved is not None:
                 yield fact_of(context, task, setup, roles, shape, solved)
 
+    # The task is described in the file that solves it; reports quote from there.
+    propose.__module__ = getattr(solve, "func", solve).__module__
     return propose
 
 

@@ -54,12 +54,12 @@ def _answer(record: dict[str, Any]) -> Html:
         unit = " m" if record["task"] == "distance" else ""
         notes.append(tag("p", f"Number read: {number(float(record['number']))}{unit}", class_="soft"))
     if not record["complete"]:
-        notes.append(tag("p", "The answer is cut off: it reached the limit of tokens.", class_="warning"))
+        notes.append(tag("p", tag("b", "The answer is cut off: it reached the limit of tokens.")))
     if record["unknown_ids"]:
         numbers = ", ".join(record["unknown_ids"])
-        notes.append(tag("p", f"Numbers in it that no object carries: {numbers}", class_="warning"))
+        notes.append(tag("p", tag("b", f"Numbers in it that no object carries: {numbers}")))
     if not record["scale_known"]:
-        notes.append(tag("p", "The scale of this scene is unknown: lengths are not metres.", class_="warning"))
+        notes.append(tag("p", tag("b", "The scale of this scene is unknown: lengths are not metres.")))
     said = tag("p", tag("b", record["answer"], class_="long"), class_="answer question")
     return tag("section", tag("h2", "Answer"), said, notes)
 

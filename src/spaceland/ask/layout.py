@@ -1,0 +1,95 @@
+"""Which pictures a model gets, in which order and size.
+
+| layout | pictures | for |
+|---|---|---|
+| `images` | bird's-eye view, then each frame | models that take many pictures |
+| `grid` | all frames in one, "Img 1" ... above the tiles, then the bird's-eye view | as in the paper |
+| `gpt4scene` | bird's-eye view, then each frame, longest side 512, nearest pixel | the released GPT4Scene model |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from spaceland.ask.marked import MarkedFolder
+from spaceland.chat.pictures import make_picture, read_rgb, shrink, stitch
+from spaceland.chat.types import Picture
+from spaceland.errors import ChatError
+
+Layout = Literal["images", "grid", "gpt4scene"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayoutConfig:
+    """How pictures are arranged. Sizes are the longest side in pixels of the bird's-eye view, a frame, a tile."""
+
+    kind: Layout = "images"
+    bev: bool = True
+    frames: bool = True
+    bev_px: int = 1024
+    frame_px: int = 640
+    tile_px: int = 512
+    columns: int = 4
+
+
+RELEASED = LayoutConfig(kind="gpt4scene", bev_px=512, frame_px=512)
+"""What the released GPT4Scene model was tuned on: longest side 512."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arranged:
+    """The pictures in the order of sending. Numbers of pictures count from 1; None: there is none of that kind."""
+
+    pictures: tuple[Picture, ...]
+    bev_image: int | None
+    frame_images: tuple[int, ...]
+    grid_image: int | None
+    num_frames: int
+    bev_scale: float
+    """Pixels of the sent bird's-eye view for one pixel of bev.png."""
+
+
+def arrange(marked: MarkedFolder, config: LayoutConfig) -> Arranged:
+    """Read, shrink and order the pictures.
+
+    Raises:
+        ChatError: nothing would be shown.
+        SceneError: a picture is missing or broken.
+    """
+    frames = list(marked.frames) if config.frames else []
+    if not config.bev and not frames:
+        raise ChatError("neither bird's-eye view nor frames would be shown; ask for at least one of them")
+    nearest = config.kind == "gpt4scene"
+    pictures: list[Picture] = []
+    bev_image = grid_image = None
+    frame_images: list[int] = []
+    scale = 1.0
+
+    def add_bev() -> int:
+        nonlocal scale
+        image = shrink(read_rgb(marked.bev.path), config.bev_px, nearest=nearest)
+        scale = image.shape[1] / marked.bev.width
+        pictures.append(make_picture(image, "bev.png", lossless=True))
+        return len(pictures)
+
+    if config.kind == "grid" and frames:
+        tiles = [shrink(read_rgb(frame.path), config.tile_px) for frame in frames]
+        captions = [f"Img {k + 1}" for k in range(len(tiles))]
+        pictures.append(make_picture(stitch(tiles, captions, columns=config.columns), "frames.jpg"))
+        grid_image = 1
+        bev_image = add_bev() if config.bev else None
+    else:
+        bev_image = add_bev() if config.bev else None
+        for frame in frames:
+            image = shrink(read_rgb(frame.path), config.frame_px, nearest=nearest)
+            pictures.append(make_picture(image, f"frames/{frame.path.name}"))
+            frame_images.append(len(pictures))
+    return Arranged(
+        pictures=tuple(pictures),
+        bev_image=bev_image,
+        frame_images=tuple(frame_images),
+        grid_image=grid_image,
+        num_frames=len(frames),
+        bev_scale=scale,
+    )

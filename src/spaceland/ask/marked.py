@@ -1,0 +1,204 @@
+"""A folder of marked views, read back: what `spaceland mark` wrote, or somebody else in the same form.
+
+`objects.json` is checked on the way in: numbers are finite, names of pictures stay inside the folder.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from spaceland.errors import SceneError
+from spaceland.files import read_json
+from spaceland.geometry.boxes import OrientedBox
+from spaceland.prompts.bevmap import ViewMap, map_from_json
+from spaceland.scenes.scene import normalise_label
+
+_FRAME_FILE = re.compile(r"frames/[^/\\]+\.(jpg|png)")
+_MAX_NUMBER = 999_999
+
+
+@dataclass(frozen=True, eq=False)
+class MarkedObject:
+    """One numbered object: box in world metres, and pixel (u, v) of its disc in each frame that has one."""
+
+    id: int
+    mark: int
+    label: str
+    box: OrientedBox
+    frame_px: Mapping[str, tuple[float, float]]
+    bev_px: tuple[float, float] | None
+
+
+@dataclass(frozen=True, eq=False)
+class MarkedFrame:
+    """A frame's picture and camera; `intrinsics` are fx, fy, cx, cy in pixels."""
+
+    id: str
+    path: Path
+    width: int
+    height: int
+    intrinsics: tuple[float, float, float, float]
+    T_world_cam: Float[np.ndarray, "4 4"]
+
+
+@dataclass(frozen=True, eq=False)
+class MarkedView:
+    """The bird's-eye view; the strip below `view_height` shows the scale bar, not the room."""
+
+    path: Path
+    width: int
+    height: int
+    view_height: int
+    map: ViewMap
+    bar_length_m: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class MarkedFolder:
+    """Everything that a question about the scene needs."""
+
+    folder: Path
+    scene: str
+    geometry: str
+    scale_known: bool
+    style: str
+    bev: MarkedView
+    frames: tuple[MarkedFrame, ...]
+    objects: tuple[MarkedObject, ...]
+    floor_z_m: float
+
+    @cached_property
+    def by_mark(self) -> dict[int, MarkedObject]:
+        return {thing.mark: thing for thing in self.objects}
+
+    @property
+    def labels(self) -> dict[int, str]:
+        """Number -> label."""
+        return {thing.mark: thing.label for thing in self.objects}
+
+
+def is_marked_folder(path: Path) -> bool:
+    """Whether `path` looks like the output of `spaceland mark`."""
+    return (path / "objects.json").is_file() and (path / "bev.png").is_file()
+
+
+def read_marked(folder: Path) -> MarkedFolder:
+    """Read `objects.json` of a folder of marked views; pictures are opened later.
+
+    Raises:
+        SceneError: it is missing, or something in it makes no sense.
+    """
+    data = read_json(folder / "objects.json")
+    try:
+        return _folder(folder, data)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise SceneError(
+            f"{folder / 'objects.json'} is not what spaceland mark writes ({type(error).__name__}: {error}); "
+            "run spaceland mark again"
+        ) from error
+
+
+def _folder(folder: Path, data: Mapping[str, Any]) -> MarkedFolder:
+    bev = data["bev"]
+    bar = bev.get("scale_bar")
+    objects = tuple(_object(entry) for entry in data["objects"])
+    marks = [thing.mark for thing in objects]
+    if len(set(marks)) != len(marks):
+        raise ValueError("two objects carry the same number")
+    return MarkedFolder(
+        folder=folder,
+        scene=str(data["scene"]),
+        geometry=str(data["geometry"]),
+        scale_known=bool(data.get("scale_known", True)),
+        style=str((data.get("config") or {}).get("style", "gpt4scene")),
+        bev=MarkedView(
+            path=folder / "bev.png",
+            width=_whole(bev["width"]),
+            height=_whole(bev["height"]),
+            view_height=_whole(bev.get("view_height", bev["height"])),
+            map=_map(bev),
+            bar_length_m=_number(bar["length_m"]) if bar else None,
+        ),
+        frames=tuple(_frame(folder, entry) for entry in data["frames"]),
+        objects=objects,
+        floor_z_m=_number(bev.get("floor_z_m", 0.0)),
+    )
+
+
+def _object(entry: Mapping[str, Any]) -> MarkedObject:
+    mark = _whole(entry["mark"])
+    if mark > _MAX_NUMBER:
+        raise ValueError(f"number {mark} is too large")
+    rotation = np.array([_numbers(row, 3) for row in entry["rotation"]])
+    if rotation.shape != (3, 3) or np.abs(rotation @ rotation.T - np.eye(3)).max() > 1e-3:
+        raise ValueError(f"the rotation of object {mark} is none")
+    size = np.array(_numbers(entry["size_m"], 3))
+    if (size < 0).any():
+        raise ValueError(f"the size of object {mark} is negative")
+    bev_px = entry.get("bev_pixel")
+    return MarkedObject(
+        id=_whole(entry["id"]),
+        mark=mark,
+        label=normalise_label(str(entry["label"])),
+        box=OrientedBox(np.array(_numbers(entry["center_m"], 3)), size, rotation),
+        frame_px={str(place["frame"]): _pair(place["pixel"]) for place in entry["frames"]},
+        bev_px=_pair(bev_px) if bev_px is not None else None,
+    )
+
+
+def _frame(folder: Path, entry: Mapping[str, Any]) -> MarkedFrame:
+    if not _FRAME_FILE.fullmatch(entry["image"]):
+        raise ValueError(f"picture '{entry['image']}' is not in frames/")
+    fx, fy, cx, cy = _numbers(entry["intrinsics"], 4)
+    pose = np.array([_numbers(row, 4) for row in entry["T_world_cam"]])
+    if pose.shape != (4, 4) or fx <= 0 or fy <= 0:
+        raise ValueError(f"the camera of frame {entry['id']} is none")
+    return MarkedFrame(
+        id=str(entry["id"]),
+        path=folder / entry["image"],
+        width=_whole(entry["width"]),
+        height=_whole(entry["height"]),
+        intrinsics=(fx, fy, cx, cy),
+        T_world_cam=pose,
+    )
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value} is no finite number")
+    return number
+
+
+def _numbers(values: Any, count: int) -> list[float]:
+    if len(values) != count:
+        raise ValueError(f"{len(values)} numbers instead of {count}")
+    return [_number(value) for value in values]
+
+
+def _pair(values: Any) -> tuple[float, float]:
+    u, v = _numbers(values, 2)
+    return u, v
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise ValueError(f"{value!r} is no whole number of at least 0")
+    return value
+
+
+def _map(bev: Mapping[str, Any]) -> ViewMap:
+    view = map_from_json(dict(bev))
+    probe = view.world_to_pixel(np.zeros(2))
+    if not (np.isfinite(probe).all() and 0 < view.metres_per_px < math.inf):
+        raise ValueError(f"the view's map has a scale of {view.metres_per_px} metres per pixel")
+    return view

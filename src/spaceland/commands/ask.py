@@ -1,0 +1,192 @@
+"""`spaceland ask`: a question about a room, answered by a vision-language model, with evidence."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import tyro
+
+from spaceland.ask.templates import Task
+
+if TYPE_CHECKING:
+    from spaceland.ask.evidence import Evidence
+    from spaceland.ask.marked import MarkedFolder
+    from spaceland.scenes.scene import Scene
+
+
+def ask(
+    source: tyro.conf.Positional[str],
+    question: tyro.conf.Positional[str] = "",
+    *,
+    model: str | None = None,
+    task: Task = "qa",
+    out: Path = Path("out/ask"),
+    scene: str | None = None,
+    frames: int | None = None,
+    layout: Literal["images", "grid"] = "images",
+    table: bool = False,
+    bev: bool = True,
+    marks: Annotated[tuple[int, ...], tyro.conf.arg(metavar="A [B]")] = (),
+    situation: str = "",
+    at: Annotated[tuple[float, float] | None, tyro.conf.arg(metavar="X Y")] = None,
+    at_mark: int | None = None,
+    facing: float | None = None,
+    facing_mark: int | None = None,
+    max_tokens: int | None = None,
+    temperature: float = 0.0,
+    detail: Literal["auto", "low", "high"] = "auto",
+    reasoning: bool = False,
+    key_variable: str = "OPENAI_API_KEY",
+    timeout_s: float = 300.0,
+    device: str = "auto",
+    dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+    templates: Path | None = None,
+    prices: Path | None = None,
+    dry_run: bool = False,
+) -> int:
+    """A question about a room, answered by a vision-language model, with evidence.
+
+    Makes marked views of the scene, asks the model, reads which numbered objects the answer names, and writes
+    answer.json, pictures with those objects lit (evidence/) and answer.html.
+
+        spaceland ask rooms:7 "Where can I sit to read?" --dry-run
+        spaceland ask rooms:7 "Where can I sit to read?" --model openai:qwen@http://localhost:8000/v1
+        spaceland ask out/marked "the chair at the window" --task ground --model local:Qwen/Qwen2.5-VL-3B-Instruct
+
+    Args:
+        source: Where the scene is, as for spaceland mark; or a folder that spaceland mark wrote.
+        question: The question; a description for ground and ground-all; the things for count, such as "chairs".
+        model: openai:NAME@URL, local:PATH or gpt4scene:PATH.
+        task: What is asked; caption needs one number in --marks, distance two.
+        out: Folder for the answer and, in marked/, the views.
+        scene: Scene id, needed when the source holds several.
+        frames: Frames to show, evenly spread; 8 by default, 32 for gpt4scene.
+        layout: images: every frame by itself. grid: all frames in one picture, then the bird's-eye view.
+        table: Add a table of the numbered objects' labels and boxes.
+        bev: Show the bird's-eye view.
+        marks: Numbers of the objects asked about.
+        situation: For situated: where one is and looks, in words.
+        at: For situated: place in metres on the axes of the bird's-eye view.
+        at_mark: For situated: number of the object where one stands or sits.
+        facing: For situated: direction in degrees anticlockwise from the x axis, seen from above.
+        facing_mark: For situated: number of the object that one faces.
+        max_tokens: Longest answer in tokens; 512 by default, 128 for gpt4scene.
+        temperature: 0 always takes the likeliest word.
+        detail: How closely an OpenAI-like server looks at pictures.
+        reasoning: For servers' reasoning models: sends max_completion_tokens and no temperature.
+        key_variable: Environment variable with the server's key; it may be unset.
+        timeout_s: Longest silence of a server in seconds.
+        device: For local models: auto, cpu, cuda, cuda:1, mps.
+        dtype: For local models.
+        templates: JSON file with texts of your own.
+        prices: JSON file with prices of your own, for the estimate.
+        dry_run: Show the whole request and its estimate; send nothing.
+    """
+    from spaceland.ask.answer import ask as ask_model
+    from spaceland.ask.evidence import write_evidence
+    from spaceland.ask.explain import Situation
+    from spaceland.ask.layout import RELEASED, LayoutConfig
+    from spaceland.ask.request import AskConfig, build_request, show_request
+    from spaceland.ask.templates import FINETUNED, ZERO_SHOT, read_templates
+    from spaceland.chat.estimate import estimate, read_prices
+    from spaceland.chat.open_model import HOW, ModelOptions, open_model, parse_model
+    from spaceland.chat.types import Generation
+    from spaceland.errors import ChatError
+    from spaceland.viewer.answer_page import write_answer_page
+
+    if model is None and not dry_run:
+        raise ChatError(f"no model to ask: give {HOW}; or --dry-run to see the request without sending it")
+    spec = parse_model(model) if model else None
+    tuned = spec is not None and spec.kind == "gpt4scene"
+    words = FINETUNED if tuned else ZERO_SHOT
+    place = Situation(text=situation, at_m=at, at_mark=at_mark, facing_deg=facing, facing_mark=facing_mark)
+    config = AskConfig(
+        task=task,
+        templates=read_templates(templates, words) if templates else words,
+        layout=replace(RELEASED, bev=bev) if tuned else LayoutConfig(kind=layout, bev=bev),
+        table=table,
+        marks=marks,
+        situation=place if place != Situation() else None,
+        generation=Generation(max_tokens or (128 if tuned else 512), temperature, seed=0 if temperature else None),
+    )
+    known_prices = read_prices(prices) if prices else {}
+    marked = resolve_marked(source, scene, out, frames, default_frames=32 if tuned else 8)
+    request = build_request(marked, question, config)
+    guess = estimate(
+        request.messages,
+        request.generation,
+        model=("gpt4scene" if tuned else spec.name) if spec else "",
+        detail=detail,
+        prices=known_prices,
+    )
+    if dry_run:
+        print(show_request(request.messages))
+        print(f"--- {guess}")
+        print("Nothing was sent." + ("" if spec else f" To ask, give {HOW}."))
+        return 0
+    assert spec is not None
+    print(guess)
+    options = ModelOptions(
+        key_variable=key_variable,
+        read_s=timeout_s,
+        detail=None if detail == "auto" else detail,
+        reasoning=reasoning,
+        device=device,
+        dtype=dtype,
+    )
+    answer = ask_model(open_model(spec, options), request, marked)
+    evidence = write_evidence(out, marked, answer, estimate=guess, text=question)
+    _print_answer(evidence, write_answer_page(evidence))
+    return 0
+
+
+def resolve_scene(source: str, scene: str | None, out: Path) -> Scene:
+    """The scene that a source names; `out` is where stages of a capture may keep what they make."""
+    from spaceland.scenes.sources import open_scene
+
+    return open_scene(source, scene)
+
+
+def resolve_marked(source: str, scene: str | None, out: Path, frames: int | None, default_frames: int) -> MarkedFolder:
+    """Marked views of a source: those in a folder of spaceland mark (all frames, or `frames` of them evenly spread),
+    else made in `out`/marked.
+    """
+    from spaceland.ask.marked import is_marked_folder, read_marked
+    from spaceland.progress import progress_bar
+    from spaceland.prompts import MarkConfig, choose_frames, mark_scene
+
+    if is_marked_folder(Path(source)):
+        marked = read_marked(Path(source))
+        if frames is None:
+            return marked
+        chosen = choose_frames(len(marked.frames), max(0, frames))
+        return replace(marked, frames=tuple(marked.frames[k] for k in chosen))
+    opened = resolve_scene(source, scene, out)
+    config = MarkConfig(num_frames=default_frames if frames is None else frames)
+    with progress_bar("frames", min(config.num_frames, len(opened.frames))) as advance:
+        mark_scene(opened, out / "marked", config, progress=lambda done, total: advance(1, ""))
+    return read_marked(out / "marked")
+
+
+def _print_answer(evidence: Evidence, page: Path) -> None:
+    record = evidence.record
+    # The model's words go to a terminal: control characters stay out.
+    print("".join(c if c.isprintable() or c == "\n" else " " for c in record["answer"]))
+    if not record["complete"]:
+        print("The answer is cut off; raise --max-tokens.")
+    for thing in record["objects"]:
+        center, size = (", ".join(f"{v:.2f}" for v in thing[key]) for key in ("center_m", "size_m"))
+        print(
+            f"  {thing['mark']} {thing['label']}: centre ({center}) m, size ({size}) m, {len(thing['frames'])} frames"
+        )
+    if record["says_none"]:
+        print("  It says that there is no such object.")
+    elif not record["objects"]:
+        print("  It names no numbered object.")
+    if record["unknown_ids"]:
+        print(f"  Numbers that no object carries: {', '.join(record['unknown_ids'])}")
+    if record["number"] is not None:
+        print(f"  Number read: {record['number']:g}{' m' if record['task'] == 'distance' else ''}")
+    print(f"Wrote {evidence.folder / 'answer.json'}, {len(record['pictures'])} pictures and {page}")

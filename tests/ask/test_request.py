@@ -1,0 +1,178 @@
+"""What is sent: pictures in order and size, words of each task, and the exact text of the released model."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from spaceland.ask.explain import Situation, free_number
+from spaceland.ask.layout import RELEASED, LayoutConfig, arrange
+from spaceland.ask.marked import MarkedFolder, read_marked
+from spaceland.ask.request import AskConfig, build_request, show_request
+from spaceland.ask.templates import FINETUNED, TASKS, ZERO_SHOT, read_templates
+from spaceland.chat.pictures import read_rgb
+from spaceland.chat.types import Picture
+from spaceland.errors import ChatError, SceneError
+
+TUNED = AskConfig(templates=FINETUNED, layout=RELEASED)
+
+
+def words(marked: MarkedFolder, text: str, config: AskConfig) -> str:
+    last = build_request(marked, text, config).messages[-1].content[-1]
+    assert isinstance(last, str)
+    return last
+
+
+def test_released_model_gets_its_exact_text(marked: MarkedFolder) -> None:
+    request = build_request(marked, "What is next to the sofa?", TUNED)
+    system, user = request.messages
+    assert (system.role, list(system.content)) == ("system", ["You are a helpful assistant."])
+    assert user.role == "user" and all(isinstance(part, Picture) for part in user.content[:-1])
+    assert user.content[-1] == "What is next to the sofa? Answer the question using a single word or phrase."
+    assert request.shown.pictures[0].name == "bev.png" and len(request.shown.pictures) == 5
+    situated = AskConfig(
+        task="situated", templates=FINETUNED, layout=RELEASED, situation=Situation(text="I am facing a door.")
+    )
+    assert words(marked, "What is behind me?", situated) == (
+        "I am facing a door. What is behind me? Answer the question using a single word or phrase."
+    )
+
+
+def test_released_sizes_are_cut_and_nearest(marked: MarkedFolder) -> None:
+    for picture, path in zip(
+        arrange(marked, RELEASED).pictures, [marked.bev.path, *(f.path for f in marked.frames)], strict=True
+    ):
+        image = read_rgb(path)
+        height, width = image.shape[:2]
+        factor = 512 / max(width, height) if max(width, height) > 512 else 1
+        assert (picture.width, picture.height) == (int(width * factor), int(height * factor))
+    small = arrange(marked, LayoutConfig(kind="gpt4scene", bev_px=100, frame_px=64)).pictures[0]
+    colors = {tuple(c) for c in np.array(Image.open(io.BytesIO(small.data))).reshape(-1, 3)}
+    assert colors <= {tuple(c) for c in read_rgb(marked.bev.path).reshape(-1, 3)}  # nearest mixes no colours
+
+
+def test_layouts(marked: MarkedFolder) -> None:
+    images = arrange(marked, LayoutConfig(kind="images", frame_px=160))
+    assert [p.name for p in images.pictures] == ["bev.png", *(f"frames/{f.path.name}" for f in marked.frames)]
+    assert (images.bev_image, images.frame_images, images.grid_image) == (1, (2, 3, 4, 5), None)
+    grid = arrange(marked, LayoutConfig(kind="grid", tile_px=160, columns=2))
+    assert [p.name for p in grid.pictures] == ["frames.jpg", "bev.png"]
+    assert (grid.grid_image, grid.bev_image) == (1, 2)
+    sheet = grid.pictures[0]
+    assert sheet.width == 2 * 160 + max(2, 160 // 100) and sheet.height > 2 * 120
+    frames = arrange(marked, LayoutConfig(bev=False))
+    assert frames.bev_image is None and len(frames.pictures) == 4
+    with pytest.raises(ChatError, match="at least one"):
+        arrange(marked, LayoutConfig(bev=False, frames=False))
+
+
+@pytest.mark.parametrize("kind", ["images", "grid"])
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_explains_asks_and_tells_the_form(marked: MarkedFolder, task: str, kind: str) -> None:
+    config = AskConfig(
+        task=task,  # type: ignore[arg-type]
+        layout=LayoutConfig(kind=kind),  # type: ignore[arg-type]
+        marks=(0, 1) if task in ("caption", "distance") else (),
+        situation=Situation(at_m=(2.0, 3.0), facing_deg=90) if task == "situated" else None,
+        table=True,
+    )
+    text = words(marked, "" if config.marks else "the red chair", config)
+    assert "bird's-eye view" in text and "metre" in text and "same number is the same object" in text
+    assert "x axis points to the right" in text and "Numbered objects" in text
+    assert not re.search(r"\{[a-z]+\}", text)  # every slot is filled
+    # The example id is none that exists, so that a model that repeats it names nothing.
+    used = {f"<OBJ{thing.mark:03d}>" for thing in marked.objects}
+    assert not set(re.findall(r"<OBJ\d{3}>", text.split("\n\n")[-1])) & used
+
+
+def test_the_map_in_words_is_the_map(marked: MarkedFolder) -> None:
+    half = LayoutConfig(bev_px=200)
+    text = words(marked, "?", AskConfig(layout=half))
+    corner = re.search(r"at x = (-?[\d.]+), y = (-?[\d.]+); one pixel is ([\d.]+) m", text)
+    assert corner
+    x, y, scale = (float(value) for value in corner.groups())
+    shown = arrange(marked, half)
+    for thing in marked.objects:
+        # From the words alone a reader finds each object in the picture that was sent.
+        u, v = (thing.box.center[0] - x) / scale, (y - thing.box.center[1]) / scale
+        expected = marked.bev.map.world_to_pixel(thing.box.center) * shown.bev_scale
+        assert np.abs(np.array([u, v]) - expected).max() < 2.5
+
+
+def test_situations(marked: MarkedFolder) -> None:
+    def said(situation: Situation) -> str:
+        return words(marked, "what is left?", AskConfig(task="situated", situation=situation))
+
+    text = said(Situation(at_m=(2.0, 4.0), facing_deg=-90))
+    assert "x = 2.00 m, y = 4.00 m" in text and "270 degrees" in text and "towards -y" in text
+    u, v = marked.bev.map.world_to_pixel(np.array([2.0, 4.0, 0.0]))
+    assert f"(pixel {u:.0f} from the left and {v:.0f} from the top of Image 1)" in text
+    assert "stands at <OBJ001> and faces <OBJ002>" in said(Situation(at_mark=1, facing_mark=2))
+    assert "towards +x and +y" in said(Situation(facing_deg=45))
+    with pytest.raises(ChatError, match="outside"):
+        said(Situation(at_m=(200.0, 4.0)))
+    with pytest.raises(ChatError, match="no object carries the number 77"):
+        said(Situation(at_mark=77))
+    with pytest.raises(ChatError, match="--situation"):
+        words(marked, "what is left?", AskConfig(task="situated"))
+
+
+def test_what_is_missing_is_named(marked: MarkedFolder) -> None:
+    for task, says in (("caption", "--marks A"), ("distance", "--marks A B"), ("qa", "needs a text")):
+        with pytest.raises(ChatError, match=re.escape(says)):
+            words(marked, "", AskConfig(task=task))  # type: ignore[arg-type]
+    with pytest.raises(ChatError, match=r"numbers are: 0 \(chair\)"):
+        words(marked, "", AskConfig(task="caption", marks=(55,)))
+
+
+def test_braces_and_backslashes_in_questions_stay(marked: MarkedFolder) -> None:
+    hostile = r"{object} {0.__class__} %s \1 {question}"
+    assert hostile in words(marked, hostile, AskConfig())
+
+
+def test_templates_of_ones_own(marked: MarkedFolder, tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text(json.dumps({"system": "Hi.", "questions": {"qa": "Q: {question}"}, "answers": {"qa": "A:"}}))
+    own = read_templates(path, ZERO_SHOT)
+    request = build_request(marked, "why?", AskConfig(templates=own))
+    assert request.messages[0].content == ("Hi.",)
+    assert str(request.messages[1].content[-1]).endswith("Q: why?\n\nA:")
+    assert own.questions["count"] == ZERO_SHOT.questions["count"]
+    for bad in ('{"sytem": "x"}', '{"questions": {"quiz": "x"}}', '{"answers": {"qa": 3}}', '{"answers": []}', "[]"):
+        path.write_text(bad)
+        with pytest.raises(ChatError, match=r"t\.json"):
+            read_templates(path, ZERO_SHOT)
+
+
+def test_dry_run_shows_everything(marked: MarkedFolder) -> None:
+    request = build_request(marked, "why?", AskConfig())
+    shown = show_request(request.messages)
+    for picture in request.shown.pictures:
+        assert f"{picture.name}, {picture.width} x {picture.height} px" in shown
+    assert "--- system ---" in shown and "Question: why?" in shown
+
+
+def test_free_number() -> None:
+    assert free_number([]) == 245 and free_number([245]) == 999 and free_number([245, 999]) == 998
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("frames", [{"image": "../../etc/passwd.jpg"}]), ("objects", [{}]), ("objects", 3), ("bev", {}), ("bev", None),
+     ("scene", None), ("frames", [{"id": "a", "image": "frames/../x.jpg"}])],
+)  # fmt: skip
+def test_broken_records(marked: MarkedFolder, tmp_path: Path, key: str, value: object) -> None:
+    data = json.loads((marked.folder / "objects.json").read_text())
+    if key == "scene":
+        del data["scene"]
+    else:
+        data[key] = value
+    (tmp_path / "objects.json").write_text(json.dumps(data))
+    with pytest.raises(SceneError, match="run spaceland mark again"):
+        read_marked(tmp_path)
