@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
 
 _MAX_POINTS = 8000
@@ -48,16 +48,22 @@ def fit_plane(points: Float[np.ndarray, "n 3"], up: Float[np.ndarray, "3"]) -> P
 
 def thin(points: Float[np.ndarray, "n 3"], cell_m: float) -> Float[np.ndarray, "k 3"]:
     """One point of each cell of a grid, so that counting points measures area."""
+    return points[thin_index(points, cell_m)]
+
+
+def thin_index(points: Float[np.ndarray, "n 3"], cell_m: float) -> Int[np.ndarray, "k"]:
+    """Which points `thin` keeps, in order: the first of each cell."""
     cells = np.floor((points - points.min(0)) / cell_m).astype(np.int64)
     size = cells.max(0) + 1
     _, first = np.unique((cells[:, 0] * size[1] + cells[:, 1]) * size[2] + cells[:, 2], return_index=True)
-    return points[np.sort(first)]
+    return np.sort(first)
 
 
 def find_floor(
     points: Float[np.ndarray, "n 3"],
     up: Float[np.ndarray, "3"],
     *,
+    normals: Float[np.ndarray, "n 3"] | None = None,
     max_tilt_deg: float = 50.0,
     tolerance_m: float = 0.04,
     min_support: float = 0.03,
@@ -68,39 +74,43 @@ def find_floor(
     Args:
         points: Any number of points in any density.
         up: Rough up direction; the floor's normal is searched within `max_tilt_deg` of it.
+        normals: Outward unit normals of the points where they are known, as of a mesh: ceilings and undersides then
+            cannot be taken for a floor. Without them the neighbours tell how a point lies, but not which way it faces.
         tolerance_m: Points this close to a plane lie on it.
         min_support: Least share of (evenly thinned) points on the floor.
         seed: Of the random triples; the same input gives the same plane.
     """
     points = np.asarray(points, dtype=float)
-    points = points[np.isfinite(points).all(1)]
+    finite = np.isfinite(points).all(1)
+    points, normals = points[finite], None if normals is None else np.asarray(normals, dtype=float)[finite]
     if len(points) < 3:
         return None
     rng = np.random.default_rng(seed)
     extent_m = float(np.linalg.norm(np.ptp(points, axis=0)))
-    points = thin(points, max(0.05, extent_m / 500))
-    if len(points) < _NEIGHBOURS:
+    kept = thin_index(points, max(0.05, extent_m / 500))
+    if len(kept) < _NEIGHBOURS:
         return None
-    if len(points) > _MAX_POINTS:
-        points = points[np.sort(rng.choice(len(points), _MAX_POINTS, replace=False))]
+    if len(kept) > _MAX_POINTS:
+        kept = kept[np.sort(rng.choice(len(kept), _MAX_POINTS, replace=False))]
+    points, normals = points[kept], None if normals is None else normals[kept]
     up = up / np.linalg.norm(up)
     cosine = np.cos(np.radians(max_tilt_deg))
-    facing = points[_facing(points, up, cosine)]
+    facing = points[_facing(points, up, cosine) if normals is None else normals @ up > cosine]
     if len(facing) < 10:
         return None
     a, b, c = facing[rng.integers(0, len(facing), (3, _TRIPLES))]
-    normals = np.cross(b - a, c - a)
-    lengths = np.linalg.norm(normals, axis=1)
+    tried = np.cross(b - a, c - a)
+    lengths = np.linalg.norm(tried, axis=1)
     good = lengths > 1e-3
-    normals, a = normals[good] / lengths[good, None], a[good]
-    normals *= np.where(normals @ up < 0, -1.0, 1.0)[:, None]
-    near = normals @ up > cosine
+    tried, a = tried[good] / lengths[good, None], a[good]
+    tried *= np.where(tried @ up < 0, -1.0, 1.0)[:, None]
+    near = tried @ up > cosine
     if not near.any():
         return None
-    normals, offsets = normals[near], np.einsum("ij,ij->i", normals, a)[near]
-    scores = _scores(facing, points, normals, offsets, tolerance_m)
+    tried, offsets = tried[near], np.einsum("ij,ij->i", tried, a)[near]
+    scores = _scores(facing, points, tried, offsets, tolerance_m)
     best = int(np.argmax(scores))
-    plane = Plane(normals[best], float(offsets[best]))
+    plane = Plane(tried[best], float(offsets[best]))
     for _ in range(5):
         on_plane = np.abs(plane.height(facing)) < tolerance_m
         if on_plane.sum() < 3:

@@ -19,10 +19,16 @@ def camera_up(frames: Sequence[Frame]) -> Float[np.ndarray, "3"]:
 
     World +z when there are no frames or the cameras disagree.
     """
-    axes = [-frame.T_world_cam[:3, 1] for frame in frames if np.isfinite(frame.T_world_cam).all()]
+    up = up_of_poses([frame.T_world_cam for frame in frames])
+    return WORLD_UP if up is None else up
+
+
+def up_of_poses(T_world_cams: Sequence[Float[np.ndarray, "4 4"]]) -> Float[np.ndarray, "3"] | None:
+    """The mean upward axis of cameras, unit length; None when there are none or they disagree."""
+    axes = [-T_world_cam[:3, 1] for T_world_cam in T_world_cams if np.isfinite(T_world_cam).all()]
     mean = np.mean(axes, axis=0) if axes else np.zeros(3)
     length = float(np.linalg.norm(mean))
-    return mean / length if length > 0.2 else WORLD_UP
+    return mean / length if length > 0.2 else None
 
 
 def level_transform(

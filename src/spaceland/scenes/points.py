@@ -129,7 +129,7 @@ def _sum_by_key(keys: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.nd
 def _lift(frame: Frame, depth: np.ndarray, step: int, max_depth_m: float) -> tuple[np.ndarray, np.ndarray]:
     """World points [n, 3] and their depth pixels (row, column) [n, 2]."""
     camera = depth_camera(frame).scaled(depth.shape[1], depth.shape[0])
-    good = (depth > 0) & (depth < max_depth_m) & ~_edges(depth)
+    good = (depth > 0) & (depth < max_depth_m) & ~depth_edges(depth)
     offset = step // 2
     rows, columns = np.nonzero(good[offset::step, offset::step])
     rows, columns = rows * step + offset, columns * step + offset
@@ -138,7 +138,7 @@ def _lift(frame: Frame, depth: np.ndarray, step: int, max_depth_m: float) -> tup
     return transform_points(frame.T_world_cam, points), np.stack([rows, columns], -1)
 
 
-def _edges(depth: np.ndarray) -> Bool[np.ndarray, "h w"]:
+def depth_edges(depth: np.ndarray) -> Bool[np.ndarray, "h w"]:
     """Pixels where depth jumps by more than 3 cm plus 3 % to a neighbour on the right or below (both are marked)."""
     edges = np.zeros(depth.shape, dtype=bool)
     for axis in (0, 1):

@@ -1,0 +1,60 @@
+"""Which sources are plain pictures, and which settings are refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spaceland.errors import SourceError
+from spaceland.files import encode_jpeg
+from spaceland.pipeline import PipelineConfig
+from spaceland.pipeline.finders import make_finder
+from spaceland.pipeline.inputs import capture_path
+from spaceland.pipeline.words import describe
+from spaceland.reconstruct.stages import StageResult
+
+
+def test_videos_and_pictures_are_captures_and_datasets_are_not(tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    assert capture_path(str(photos)) is None
+    (photos / "a.jpg").write_bytes(encode_jpeg(np.zeros((4, 4, 3), np.uint8)))
+    assert capture_path(str(photos)) == photos == capture_path(f"images:{photos}")
+    assert capture_path("room.MP4") == Path("room.MP4") and capture_path("video:x.bin") == Path("x.bin")
+    for source in ("rooms:7", "rgbd:kitchen?up=auto", f"folder:{tmp_path}", "scannet:/data"):
+        assert capture_path(source) is None
+    # The same pictures with poses are a dataset.
+    (photos / "frame-000000.color.jpg").write_bytes((photos / "a.jpg").read_bytes())
+    (photos / "frame-000000.pose.txt").write_text("1 0 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1\n")
+    assert capture_path(str(photos)) is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"keyframes": 1}, "keyframes cannot show depth"),
+        ({"depth": "magic"}, "depth 'magic' is unknown"),
+        ({"objects": "all"}, "objects 'all' is unknown"),
+        ({"max_frames": 0}, "max_frames is 0"),
+    ],
+)
+def test_settings_that_make_no_sense(settings: dict[str, object], words: str) -> None:
+    with pytest.raises(SourceError, match=words):
+        PipelineConfig(**settings)
+
+
+def test_masks_that_are_not_there(tmp_path: Path) -> None:
+    for name in ("masks:", f"masks:{tmp_path / 'none'}", f"mask3d:{tmp_path / 'none'}"):
+        with pytest.raises(SourceError, match="there is no file or folder"):
+            make_finder(name)
+
+
+def test_stages_in_words(tmp_path: Path) -> None:
+    report = {"pictures": 60, "posed": 57, "reprojection_error_px": 0.618}
+    line = describe(StageResult("poses", tmp_path, "k", report, 24.3, True))
+    assert line == f"poses: 57 of 60 pictures posed, reprojection error 0.62 px; 24 s ({tmp_path})"
+    report = {"vertices": 88423, "floor_found": True, "metric": False, "scale_source": "unknown"}
+    line = describe(StageResult("scene", tmp_path, "k", report, 24.3, False))
+    assert line == f"scene: 88,423 vertices, level, scale unknown (unknown); kept from an earlier run ({tmp_path})"

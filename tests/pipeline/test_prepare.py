@@ -1,0 +1,106 @@
+"""The stages together: posed depth becomes a level scene with objects, and a second run keeps everything."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "scenes"))  # the writer of RGB-D folders
+from rgbd_writer import write_rgbd
+
+from spaceland.errors import SourceError
+from spaceland.files import encode_png, write_bytes, write_json
+from spaceland.geometry.transforms import from_rotation_translation, rotation_between
+from spaceland.pipeline import PipelineConfig, prepare
+from spaceland.scenes.folder_write import write_scene
+from spaceland.scenes.scene import NO_OBJECT, Scene
+from spaceland.scenes.sources import open_scene
+
+UP = np.array([0.1, -0.85, -0.5])
+TILT = from_rotation_translation(rotation_between(np.array([0.0, 0.0, 1.0]), UP), np.array([0.3, -1.0, 2.0]))
+
+
+@pytest.fixture(scope="module")
+def room() -> Scene:
+    scene = open_scene("rooms:3?width=160&height=120&frames=32")
+    frames = []
+    for frame in scene.frames:
+        assert frame.depth is not None and frame.object_ids is not None
+        made = (frame.color(), frame.depth(), frame.object_ids())
+        color, depth, ids = ((lambda value=value: value) for value in made)
+        frames.append(replace(frame, color=color, depth=depth, object_ids=ids))
+    return replace(scene, frames=tuple(frames))
+
+
+@pytest.fixture(scope="module")
+def recording(room: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The room as a tilted RGB-D recording, and its ids as masks that a user might have."""
+    pytest.importorskip("open3d", reason="fusing needs the extra recon")
+    base = tmp_path_factory.mktemp("recording")
+    written = write_rgbd(room, base / "kitchen", "open3d", T_file_world=TILT)
+    for k, frame in enumerate(room.frames):
+        assert frame.object_ids is not None
+        ids = frame.object_ids()
+        write_bytes(base / f"masks/{k:06d}.png", encode_png(np.where(ids == NO_OBJECT, 0, ids + 1).astype(np.uint16)))
+    write_json(base / "masks/labels.json", {str(thing.id + 1): thing.label for thing in room.objects})
+    yield str(written.folder), base / "masks"
+
+
+def test_a_tilted_recording_becomes_a_level_scene_with_the_users_objects(
+    room: Scene, recording: tuple[str, Path], tmp_path: Path
+) -> None:
+    source, masks = recording
+    lines: list[str] = []
+    config = PipelineConfig(objects=f"masks:{masks}")
+    made = prepare(source, tmp_path, config, say=lines.append)
+    assert [stage.name for stage in made.stages] == ["scene", "objects"]
+    assert [line.split(":")[0] for line in lines if not line.startswith("note")] == ["scene", "objects"]
+    scene = made.scene
+    assert scene.geometry == "measured" and scene.surface is not None and len(scene.surface.vertices) > 1000
+    # Level: cameras are as high above the floor as they were, and look as far up or down.
+    for frame, original in zip(scene.frames, room.frames, strict=True):
+        assert room.room is not None
+        assert abs(frame.T_world_cam[2, 3] - (original.T_world_cam[2, 3] - room.room.floor_z_m)) < 0.04
+        assert abs(frame.T_world_cam[2, 2] - original.T_world_cam[2, 2]) < 0.02
+    # Objects that many frames show are found, with their label.
+    seen = {
+        thing.id
+        for thing in room.objects
+        if sum((frame.object_ids() == thing.id).sum() > 60 for frame in room.frames) >= 8
+    }
+    found = [thing.label for thing in scene.objects]
+    wanted = [thing.label for thing in room.objects if thing.id in seen]
+    missed = [label for label in wanted if label not in found]
+    assert len(wanted) >= 5 and len(missed) <= len(wanted) // 5, (wanted, found)
+
+    again = prepare(source, tmp_path, config)
+    assert not any(stage.made_now for stage in again.stages)
+    assert [thing.label for thing in again.scene.objects] == found
+    redone = prepare(source, tmp_path, config, redo="objects")
+    assert [stage.made_now for stage in redone.stages] == [False, True]
+    longer = prepare(source, tmp_path, replace(config, max_frames=20))
+    assert [stage.made_now for stage in longer.stages] == [True, True] and len(longer.scene.frames) == 20
+
+
+def test_what_is_a_scene_already_passes_through(room: Scene, tmp_path: Path) -> None:
+    write_scene(replace(room, frames=room.frames[:2]), tmp_path / "scenes/room")
+    made = prepare(f"folder:{tmp_path / 'scenes'}", tmp_path / "work")
+    assert made.stages == () and len(made.scene.objects) == len(room.objects) and not made.notes
+    assert not (tmp_path / "work").exists()
+
+
+def test_without_objects_and_without_a_finder(recording: tuple[str, Path], tmp_path: Path) -> None:
+    made = prepare(recording[0], tmp_path, PipelineConfig(objects="none", max_frames=8))
+    assert [stage.name for stage in made.stages] == ["scene"] and made.scene.objects == ()
+
+
+def test_a_source_that_is_nothing(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="does not exist"):
+        prepare(str(tmp_path / "nothing"), tmp_path / "work")
+    with pytest.raises(SourceError, match="nothing"):
+        prepare(str(tmp_path / "nothing.mp4"), tmp_path / "work")
