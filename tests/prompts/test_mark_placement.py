@@ -45,7 +45,8 @@ def test_frame_discs_keep_the_rules_on_any_map(ids: np.ndarray, diameter_px: flo
     _check(placed, ids, (160, 120), 2 * diameter_px, 120)
     assert {mark.object_id for mark in placed.marks} | set(placed.skipped) == set(numbers)
     assert not {mark.object_id for mark in placed.marks} & set(placed.skipped)
-    assert all(mark.target_px is None for mark in placed.marks)
+    lines = [np.subtract(mark.center_px, mark.target_px) for mark in placed.marks if mark.target_px is not None]
+    assert all(np.hypot(*line) <= ANY_SIZE.leader_diameters * 2 * diameter_px for line in lines)
     assert placed == place_marks(ids, numbers, image_size=(160, 120), diameter_px=2 * diameter_px, config=ANY_SIZE)
 
 
@@ -68,7 +69,7 @@ def test_reasons_are_counted() -> None:
     ids[48:52, 146:150] = 4  # a thing on 3
     ids[48:52, 150:154] = 5  # and one right beside it
     numbers = {k: 10 * k for k in range(1, 7)}
-    config = PlacementConfig(min_area_share=10 / ids.size)
+    config = PlacementConfig(min_area_share=10 / ids.size, leader_diameters=0)
     placed = place_marks(ids, numbers, image_size=(200, 100), diameter_px=12, config=config)
     assert placed.skipped == {
         1: "at the border",
@@ -82,7 +83,7 @@ def test_reasons_are_counted() -> None:
         numbers,
         image_size=(200, 100),
         diameter_px=12,
-        config=PlacementConfig(min_area_share=10 / ids.size, max_marks=2),
+        config=PlacementConfig(min_area_share=10 / ids.size, max_marks=2, leader_diameters=0),
     )
     assert few.reasons == {
         "over the limit per image": 2,
@@ -90,6 +91,25 @@ def test_reasons_are_counted() -> None:
         "hidden or out of view": 1,
         "at the border": 1,
     }
+
+
+def test_a_disc_without_a_place_stands_beside_its_object() -> None:
+    """At the border and where another disc is; it covers neither a disc nor more of an object than it must."""
+    ids = np.full((100, 200), -1, dtype=np.int32)
+    ids[:, :4] = 1
+    ids[40:60, 140:160] = 3
+    ids[48:52, 146:150] = 4
+    ids[48:52, 150:154] = 5
+    config = PlacementConfig(min_area_share=10 / ids.size)
+    placed = place_marks(ids, {k: k for k in range(1, 6)}, image_size=(400, 200), diameter_px=24, config=config)
+    assert placed.skipped == {2: "hidden or out of view"}
+    _check(placed, ids, (400, 200), 24, 200)
+    beside = {mark.object_id: mark for mark in placed.marks if mark.target_px is not None}
+    assert set(beside) == {1, 5}
+    for mark in beside.values():
+        assert np.hypot(*np.subtract(mark.center_px, mark.target_px)) <= 3 * 24
+    u, v = beside[1].center_px
+    assert (ids[int(v / 2) - 5 : int(v / 2) + 6, int(u / 2) - 5 : int(u / 2) + 6] == -1).mean() > 0.7
 
 
 def test_disc_sits_deep_inside_and_not_in_the_hole() -> None:

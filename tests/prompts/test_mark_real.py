@@ -46,3 +46,19 @@ def test_a_video_with_depth_needs_no_surface(real_data: Path) -> None:
     heights = bev.height_m[~np.isnan(bev.height_m)] - bev.cut.floor_z_m
     table = np.histogram(heights, np.arange(0.6, 1.0, 0.04))[0]
     assert 0.68 <= 0.62 + 0.04 * np.argmax(table) <= 0.92  # table top or work top
+
+
+@pytest.mark.real
+def test_a_cloud_in_perspective_shows_the_same_table_and_small_holes_are_filled(real_data: Path) -> None:
+    source = open_source(f"rgbd:{real_data}/7scenes_redkitchen?up=0.0173,-0.8897,-0.4561&stride=4")
+    scene = source.open(source.ids()[0])
+    config = BevConfig(size_px=500, projection="perspective", fill_holes_m=0.2)
+    bev = render_bev(scene, config)
+    flat = render_bev(scene, BevConfig(size_px=500))
+    peaks = []
+    for one in (bev, flat):
+        seen = ~np.isnan(one.height_m) & ~one.filled
+        heights = one.height_m[seen] - one.cut.floor_z_m
+        peaks.append(0.62 + 0.04 * np.argmax(np.histogram(heights, np.arange(0.6, 1.0, 0.04))[0]))
+    assert abs(peaks[0] - peaks[1]) < 0.05 and 0.68 <= peaks[0] <= 0.92
+    assert 0 < bev.filled.mean() < 0.03 and bev.holes[0] > 0

@@ -1,35 +1,39 @@
-"""The bird's-eye view (BEV) of a scene: orthographic, without ceiling, on white ground, with a scale bar.
+"""The bird's-eye view (BEV) of a scene, without ceiling, on white ground: orthographic or in perspective.
 
     bev = render_bev(scene)
     bev.image                                    uint8 [h, w, 3]; the last rows are a strip with the scale bar
-    bev.map.world_to_pixel(np.array([2.0, 3.5])) where that place of the room lies in the picture
+    bev.map.world_to_pixel(np.array([2.0, 3.5])) where that place of the floor lies in the picture
     bev.object_ids, bev.height_m                 what each pixel shows, for placing marks
 
+The orthographic view is a plan: one scale everywhere, with a scale bar. The one in perspective is the view of the
+GPT4Scene paper, a camera above the room's middle that looks straight down: walls splay outward and show their inner
+faces. Its scale holds on the floor alone, so it has no bar.
+
 Surfaces come from the scene: its mesh, its points, else points fused from its depth images, else the points of its
-objects. Nothing is invented: where nothing was seen from above the picture is white.
+objects. Nothing is invented: where nothing was seen from above the picture is white, unless `fill_holes_m` is set.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
-from PIL import Image, ImageDraw, ImageFont
 from scipy import ndimage
 
 from spaceland.errors import SceneError
-from spaceland.prompts.bevmap import BevMap
-from spaceland.prompts.ceiling import ROOM_LABELS, CeilingCut, OpenRoom, open_room
+from spaceland.prompts.bevmap import ViewMap
+from spaceland.prompts.ceiling import ROOM_LABELS, CeilingCut, open_room
+from spaceland.prompts.fit import choose_extent, fit_map, fit_perspective
+from spaceland.prompts.holes import fill_holes
+from spaceland.prompts.overlays import bar_length, draw_camera_path, draw_grid, draw_strip, draw_walls
 from spaceland.prompts.raster import TopLayers, render_top
-from spaceland.scenes.scene import NO_OBJECT, Scene, Surface
-from spaceland.visibility.samples import densify
+from spaceland.scenes.scene import NO_OBJECT, Frame, Scene, Surface
 
-_CROP_CELL_M = 0.15
-_MAX_CROP_CELLS = 200
-_STRAY_SHARE = 0.03
 _MAX_FUSED = 200
-_INK = (45, 45, 45)
+_PROJECTIONS = ("orthographic", "perspective")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +52,44 @@ class BevConfig:
     """How much lower places beside higher ones are darkened, 0 (off) to 1: edges of furniture become visible."""
     wall_line_px: float = 3.0
     """Width of the lines where walls are cut, at 1024 px; 0: none."""
+    projection: Literal["orthographic", "perspective"] = "orthographic"
+    fov_deg: float = 60.0
+    """In perspective: angle of view along the longer side of the picture."""
+    camera_height_m: float | None = None
+    """In perspective: height of the camera above the floor; None: as low as shows everything."""
+    crop_m: tuple[float, float, float, float] | None = None
+    """Show only this area: least x, least y, greatest x, greatest y in world metres; None: everything."""
+    crop_to: tuple[int, ...] = ()
+    """Show only the area of these objects (ids) and the margin around them."""
+    fill_holes_m: float = 0.0
+    """Fill holes of the scan up to this width from their rim (see `holes`); 0: leave them white."""
+    camera_path: bool = False
+    """Draw the way of the camera."""
+    grid_m: float | None = None
+    """Draw a grid with this distance between lines."""
 
     def __post_init__(self) -> None:
         if self.size_px < 128:
             raise SceneError(f"a bird's-eye view of {self.size_px} px is too small to read; use 128 or more")
+        if self.projection not in _PROJECTIONS:
+            raise SceneError(f"unknown projection '{self.projection}'; projections are: {', '.join(_PROJECTIONS)}")
+        if not 5.0 <= self.fov_deg <= 150.0:
+            raise SceneError(f"a field of view of {self.fov_deg} degrees is not possible; give 5 to 150")
+        if self.camera_height_m is not None and not 0.1 <= self.camera_height_m <= 1000:
+            raise SceneError(f"a camera {self.camera_height_m} m above the floor sees no room; give 0.1 to 1000")
+        if self.crop_m is not None:
+            x0, y0, x1, y1 = self.crop_m
+            if not (np.isfinite(self.crop_m).all() and x1 - x0 >= 0.1 and y1 - y0 >= 0.1):
+                raise SceneError(
+                    f"the area to show, {x0} {y0} {x1} {y1}, is not at least 0.1 m wide; give least x, least y, "
+                    "greatest x, greatest y in metres"
+                )
+            if self.crop_to:
+                raise SceneError("give an area to show or objects to show, not both")
+        if not 0 <= self.fill_holes_m <= 5:
+            raise SceneError(f"holes of {self.fill_holes_m} m cannot be filled; give 0 (off) to 5 metres")
+        if self.grid_m is not None and not 0.01 <= self.grid_m <= 100:
+            raise SceneError(f"a grid of {self.grid_m} m is not possible; give 0.01 to 100 metres")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,19 +99,24 @@ class Bev:
     `object_ids` int32 [h, w] (`NO_OBJECT`: room or nothing) and `height_m` float32 [h, w] world z (NaN: nothing) have
     the size of the picture. `hanging` are the objects left out with the ceiling. `surface_kind` is "mesh", "points",
     "fused depth" or "object points". `bar_px` are first column, end column and row of the scale bar, `bar_length_m` is
-    its length, and the strip that carries it starts at row `strip_top_px`.
+    its length, and the strip that carries it starts at row `strip_top_px`; a view in perspective has no strip and no
+    bar (None, 0). `filled` [h, w] marks pixels of holes that were filled, `holes` counts those filled and left white
+    (both 0 where none were looked for).
     """
 
     image: UInt8[np.ndarray, "h w 3"]
-    map: BevMap
+    map: ViewMap
     object_ids: Int[np.ndarray, "h w"]
     height_m: Float[np.ndarray, "h w"]
     cut: CeilingCut
     hanging: tuple[int, ...]
     surface_kind: str
-    bar_px: tuple[int, int, int]
+    bar_px: tuple[int, int, int] | None
     bar_length_m: float
     strip_top_px: int
+    filled: Bool[np.ndarray, "h w"]
+    holes: tuple[int, int]
+    config: BevConfig
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -81,39 +124,81 @@ class Bev:
         return self.image.shape[0], self.image.shape[1]
 
 
-def render_bev(scene: Scene, config: BevConfig | None = None) -> Bev:
-    """Render the bird's-eye view of a scene.
+def render_bev(scene: Scene, config: BevConfig | None = None, *, shown: Sequence[Frame] = ()) -> Bev:
+    """Render the bird's-eye view of a scene; `shown` are the frames that get an arrow on the camera's path.
 
     Raises:
-        SceneError: the scene has no surface, no depth images and no objects, or nothing lies below the ceiling cut.
+        SceneError: the scene has no surface, no depth images and no objects, or nothing lies below the ceiling cut or
+            in the area to show.
     """
     config = config or BevConfig()
+    perspective = config.projection == "perspective"
     surface, kind = scene_surface(scene)
-    room = open_room(scene, surface, ceiling_height_m=config.ceiling_height_m, room_labels=config.room_labels)
-    strip_px = round(0.05 * config.size_px)
-    bev_map, width, height = fit_map(room.surface, config.size_px, strip_px, config.margin_m)
+    room = open_room(
+        scene,
+        surface,
+        ceiling_height_m=config.ceiling_height_m,
+        room_labels=config.room_labels,
+        straight_cut=perspective,
+    )
+    extent = choose_extent(scene, room.surface, config.margin_m, config.crop_m, config.crop_to)
+    eyes = np.zeros((0, 3))
+    if config.camera_path and scene.frames and config.crop_m is None and not config.crop_to:
+        # The way of the camera belongs to what is shown, where it leaves the scanned part too.
+        eyes = np.array([frame.T_world_cam[:3, 3] for frame in scene.frames])
+        extent = np.minimum(extent[0], eyes[:, :2].min(0) - 0.1), np.maximum(extent[1], eyes[:, :2].max(0) + 0.1)
+    bev_map: ViewMap
+    if perspective:
+        strip_px = 0
+        bev_map, width, height = fit_perspective(
+            room.surface, extent, room.cut.floor_z_m, config.size_px, config.fov_deg, config.camera_height_m, eyes
+        )
+    else:
+        strip_px = round(0.05 * config.size_px)
+        bev_map, width, height = fit_map(extent, config.size_px, strip_px)
     assert room.surface.object_ids is not None
     owner = np.where(room.structure, NO_OBJECT, room.surface.object_ids)
     layers = render_top(replace(room.surface, object_ids=owner), bev_map, width, height)
+    if np.isnan(layers.height_m).all():
+        low, high = room.surface.vertices[:, :2].min(0), room.surface.vertices[:, :2].max(0)
+        raise SceneError(
+            f"scene {scene.id}: nothing was seen in the area to show; the scene reaches from x {low[0]:.2f}, "
+            f"y {low[1]:.2f} to x {high[0]:.2f}, y {high[1]:.2f}"
+        )
+    filled, holes = np.zeros(layers.height_m.shape, dtype=bool), (0, 0)
+    if config.fill_holes_m > 0:
+        found = fill_holes(layers, bev_map.metres_per_px, config.fill_holes_m)
+        layers, filled, holes = found.layers, found.filled, (found.num_filled, found.num_left)
     color = shade_relief(layers, bev_map.metres_per_px, config.relief)
-    if config.wall_line_px > 0 and len(room.cut_xy):
-        color = _draw_walls(color, room, bev_map, config.wall_line_px * config.size_px / 1024, layers)
+    if config.wall_line_px > 0 and len(room.cut_xy) and not (perspective and room.cut.z_m is None):
+        line_px = config.wall_line_px * config.size_px / 1024
+        color = draw_walls(color, room.cut_xy, room.cut.limit_m, bev_map, line_px, layers.object_ids)
     image = np.full((height + strip_px, width, 3), 255, dtype=np.uint8)
     image[:height] = np.clip(np.rint(color), 0, 255).astype(np.uint8)
-    bar_length_m = next((m for m in (1.0, 2.0, 5.0, 10.0) if m / bev_map.metres_per_px >= 0.05 * config.size_px), 20.0)
-    bar = _draw_strip(image, height, bar_length_m, bev_map.metres_per_px)
     pad = ((0, strip_px), (0, 0))
+    height_m = np.pad(layers.height_m, pad, constant_values=np.nan)
+    if config.grid_m is not None:
+        image = draw_grid(image, bev_map, config.grid_m, room.cut.floor_z_m, height_m, height)
+    if config.camera_path:
+        image = draw_camera_path(image, bev_map, scene.frames, shown, height, joined=scene.is_video)
+    bar, bar_length_m = None, 0.0
+    if not perspective:
+        bar_length_m = bar_length(bev_map.metres_per_px, config.size_px, width)
+        bar = draw_strip(image, height, bar_length_m, bev_map.metres_per_px)
     return Bev(
-        image,
-        bev_map,
-        np.pad(layers.object_ids, pad, constant_values=NO_OBJECT),
-        np.pad(layers.height_m, pad, constant_values=np.nan),
-        room.cut,
-        room.hanging,
-        kind,
-        bar,
-        bar_length_m,
-        height,
+        image=image,
+        map=bev_map,
+        object_ids=np.pad(layers.object_ids, pad, constant_values=NO_OBJECT),
+        height_m=height_m,
+        cut=room.cut,
+        hanging=room.hanging,
+        surface_kind=kind,
+        bar_px=bar,
+        bar_length_m=bar_length_m,
+        strip_top_px=height,
+        filled=np.pad(filled, pad),
+        holes=holes,
+        config=config,
     )
 
 
@@ -140,45 +225,6 @@ def scene_surface(scene: Scene) -> tuple[Surface, str]:
     )
 
 
-def fit_map(surface: Surface, size_px: int, strip_px: int, margin_m: float) -> tuple[BevMap, int, int]:
-    """Map, width and height (without strip) of a view that shows all of a surface but its stray specks."""
-    low, high = _extent(surface)
-    low, high = low - margin_m, high + margin_m
-    span = high - low
-    scale = max(span[0] / size_px, span[1] / (size_px - strip_px))
-    scale = float(np.ceil(scale * 1e4) / 1e4)  # a round number: whole tenths of a millimetre per pixel
-    width, height = (int(np.ceil(round(s / scale, 6))) for s in span)
-    # The room sits in the middle of the whole pixels.
-    spare_x, spare_y = width * scale - span[0], height * scale - span[1]
-    origin = (round(float(low[0] - spare_x / 2), 6), round(float(high[1] + spare_y / 2), 6))
-    return BevMap(scale, origin), width, height
-
-
-def _extent(surface: Surface) -> tuple[np.ndarray, np.ndarray]:
-    """Least and greatest x, y in metres; patches below 3 % of the largest one count as stray unless an object's."""
-    cell_m = max(_CROP_CELL_M, float(np.ptp(surface.vertices[:, :2], axis=0).max()) / _MAX_CROP_CELLS)
-    points, _ = densify(surface.vertices, surface.faces, cell_m)
-    used = surface.vertices
-    owner = surface.object_ids
-    if surface.faces is not None:
-        touched = np.unique(surface.faces)
-        used, owner = used[touched], None if owner is None else owner[touched]
-        points = np.concatenate([points[len(surface.vertices) :], used])
-    start = points[:, :2].min(0)
-    shape = np.floor((points[:, :2].max(0) - start) / cell_m).astype(int) + 1
-    occupied = np.zeros(shape, dtype=bool)
-    occupied[tuple(np.floor((points[:, :2] - start) / cell_m).astype(int).T)] = True
-    # Gaps of two cells (0.3 m, more in a hall) do not part a room.
-    labels, count = ndimage.label(ndimage.binary_dilation(occupied, np.ones((3, 3))), np.ones((3, 3)))
-    areas = np.bincount(labels[occupied], minlength=count + 1)
-    wanted = areas >= _STRAY_SHARE * areas.max()
-    cells = labels[tuple(np.floor((used[:, :2] - start) / cell_m).astype(int).T)]
-    if owner is not None:
-        wanted[np.unique(cells[owner != NO_OBJECT])] = True
-    kept = used[wanted[cells], :2]
-    return kept.min(0), kept.max(0)
-
-
 def shade_relief(layers: TopLayers, metres_per_px: float, strength: float) -> Float[np.ndarray, "h w 3"]:
     """Darken what lies lower than its surroundings, softly within 0.15 m and sharply at the very edge."""
     empty = np.isnan(layers.height_m)
@@ -198,51 +244,6 @@ def shade_relief(layers: TopLayers, metres_per_px: float, strength: float) -> Fl
     shade = ndimage.gaussian_filter(shade, 0.8, truncate=2.5)
     shade[empty] = 1
     return layers.color * shade[..., None]
-
-
-def _draw_walls(color: np.ndarray, room: OpenRoom, bev_map: BevMap, line_px: float, layers: TopLayers) -> np.ndarray:
-    """Draw where walls are cut as thin dark lines, not over objects."""
-    height, width = color.shape[:2]
-    canvas = Image.new("L", (4 * width, 4 * height))
-    draw = ImageDraw.Draw(canvas)
-    line = max(2, round(4 * line_px))
-    for (u0, v0), (u1, v1) in (4 * bev_map.world_to_pixel(room.cut_xy)).round(2).tolist():
-        draw.line((u0, v0, u1, v1), fill=255, width=line)
-        for u, v in ((u0, v0), (u1, v1)):  # closes corners
-            draw.ellipse((u - line / 2, v - line / 2, u + line / 2 - 1, v + line / 2 - 1), fill=255)
-    cover = np.array(canvas.reduce(4), dtype=np.float32) / 255
-    cover[layers.object_ids != NO_OBJECT] = 0
-    return color * (1 - cover[..., None]) + np.array(_INK, dtype=np.float32) * cover[..., None]
-
-
-def _draw_strip(image: np.ndarray, top: int, length_m: float, metres_per_px: float) -> tuple[int, int, int]:
-    """Draw scale bar and axes below the picture; returns the bar's first column, end column (exclusive) and row."""
-    strip = image.shape[0] - top
-    canvas = Image.fromarray(image)
-    draw = ImageDraw.Draw(canvas)
-    font = ImageFont.load_default(max(9, round(0.36 * strip)))
-    thick = max(2, strip // 14)
-    x0, x1 = round(0.45 * strip), round(0.45 * strip) + round(length_m / metres_per_px)
-    y = top + round(0.55 * strip)
-    draw.rectangle((x0, y, x1 - 1, y + thick - 1), fill=_INK)
-    tick = max(3, strip // 7)
-    for x in (x0, x1 - thick):
-        draw.rectangle((x, y - tick, x + thick - 1, y + thick - 1 + tick), fill=_INK)
-    middle = y + thick // 2
-    draw.text((x1 + round(0.3 * strip), middle), f"{length_m:g} m", fill=_INK, font=font, anchor="lm")
-    # The axes at the right end: x to the right, y to the top.
-    arm = round(0.5 * strip)
-    ax, ay = image.shape[1] - round(1.6 * strip), top + round(0.75 * strip)
-    if ax > x1 + 3 * strip:
-        head = max(3, strip // 9)
-        draw.line((ax, ay, ax + arm, ay), fill=_INK, width=thick)
-        draw.line((ax, ay, ax, ay - arm), fill=_INK, width=thick)
-        draw.polygon([(ax + arm + head, ay), (ax + arm, ay - head), (ax + arm, ay + head)], fill=_INK)
-        draw.polygon([(ax, ay - arm - head), (ax - head, ay - arm), (ax + head, ay - arm)], fill=_INK)
-        draw.text((ax + arm + 2 * head, ay), "x", fill=_INK, font=font, anchor="lm")
-        draw.text((ax - head - thick, ay - arm), "y", fill=_INK, font=font, anchor="rm")
-    image[:] = np.asarray(canvas)
-    return x0, x1, y
 
 
 def empty_ground(bev: Bev) -> Bool[np.ndarray, "h w"]:

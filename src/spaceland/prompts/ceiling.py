@@ -26,6 +26,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.spatial import cKDTree
 
 from spaceland.errors import SceneError
+from spaceland.prompts.clip import clip_below
 from spaceland.scenes.scene import NO_OBJECT, Scene, Surface
 from spaceland.visibility.samples import densify
 
@@ -78,8 +79,11 @@ def open_room(
     *,
     ceiling_height_m: float | None = None,
     room_labels: Collection[str] = ROOM_LABELS,
+    straight_cut: bool = False,
 ) -> OpenRoom:
     """Take the ceiling off a surface.
+
+    With `straight_cut` walls end exactly at the cut, and `cut_xy` is that edge: for a view in which it can be seen.
 
     Raises:
         SceneError: nothing is left below the cut.
@@ -98,12 +102,18 @@ def open_room(
         vertices, faces, cut_xy = surface.vertices[keep], None, np.zeros((0, 2, 2))
     else:
         keep = np.ones(len(z), dtype=bool)
+        if straight_cut and cut.z_m is not None:
+            surface, origin = clip_below(surface, structure[surface.faces].all(1), cut.z_m)
+            structure, gone, owner, keep = structure[origin], gone[origin], owner[origin], keep[origin]
+            z = surface.vertices[:, 2]
         corners = surface.faces
+        assert corners is not None
         high = structure[corners].all(1) & (z[corners].mean(1) > cut.limit_m)
         faces = corners[~high & ~gone[corners].all(1)]
         vertices = surface.vertices
         walls = corners[structure[corners].all(1) & ~gone[corners].any(1)]
-        level = min(cut.limit_m, cut.floor_z_m + _HEAD_ROOM_M) - 0.0137  # off round heights, where edges lie
+        level = cut.limit_m if straight_cut else min(cut.limit_m, cut.floor_z_m + _HEAD_ROOM_M)
+        level -= 0.0137  # off round heights, where edges lie
         cut_xy = join_segments(slice_triangles(vertices[walls], level))
     if len(vertices) == 0 or (faces is not None and len(faces) == 0):
         raise SceneError(

@@ -1,62 +1,45 @@
 """Marked views of a scene in a folder: `bev.png`, `frames/*.jpg`, `objects.json` and `prompt.json`.
 
-`mark_scene` chooses frames, renders the bird's-eye view, measures what each frame sees, places the same numbers on
-all pictures and writes everything. Numbers are the object ids where these are at most 999, else 0, 1, 2, ... in the
-order of the ids; `objects.json` holds both. An object is listed when it carries its number on at least one picture.
+`mark_scene` chooses objects and frames, renders the bird's-eye view, measures what each frame sees, places the same
+numbers on all pictures and writes everything. Numbers are the object ids where these are at most 999, else 0, 1, 2, ...
+in the order of the ids; `objects.json` holds both. An object is listed when it carries its number on at least one
+picture. The layout "grid" adds `frames_grid.jpg`, filled holes add `bev_filled.png` (white where filled).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from spaceland.errors import OutputError, SceneError
+import numpy as np
+
+from spaceland.errors import SceneError
 from spaceland.files import encode_jpeg, encode_png, read_json, write_bytes, write_json
 from spaceland.prompts.bev import Bev, BevConfig, render_bev
-from spaceland.prompts.marks import STYLES, draw_marks
+from spaceland.prompts.config import MarkConfig as MarkConfig
+from spaceland.prompts.grid import FrameGrid, stitch
+from spaceland.prompts.marks import draw_marks
 from spaceland.prompts.messages import chat_messages, explain_pictures, object_table
-from spaceland.prompts.placement import Placed, PlacementConfig, place_bev_marks, place_marks
-from spaceland.prompts.record import frame_path, marks_record
+from spaceland.prompts.pictures import MarkedFrame, frame_path, mark_diameter_px, mark_frames
+from spaceland.prompts.placement import Placed, place_bev_marks
+from spaceland.prompts.record import marks_record
+from spaceland.prompts.selection import mark_numbers as mark_numbers
+from spaceland.prompts.selection import markable_objects, select_objects
 from spaceland.scenes.scene import Frame, Scene, SceneObject
-from spaceland.visibility import MapMaker, ObjectSamples, ObjectView, VisibilityConfig, measure_frame
 
-_MAX_NUMBER = 999
-_FRAME_FILE = re.compile(r"frames/[^/\\]+\.jpg")
-
-
-@dataclass(frozen=True, kw_only=True)
-class MarkConfig:
-    """Everything that decides what marked views look like."""
-
-    num_frames: int = 8
-    style: str = "gpt4scene"
-    labels: tuple[str, ...] = ()
-    """Mark only objects with these labels; empty: all but the room itself (`bev.room_labels`)."""
-    question: str | None = None
-    """Asked at the end of the prompt."""
-    table: bool = False
-    """Add a table of the numbered objects with labels and boxes to the prompt."""
-    max_contradicted: float = 0.1
-    """No disc on a frame where more of the object looks unlike the scan (see `spaceland.visibility.photometric`)."""
-    bev: BevConfig = field(default_factory=BevConfig)
-    placement: PlacementConfig = field(default_factory=PlacementConfig)
-    visibility: VisibilityConfig = field(default_factory=lambda: VisibilityConfig(width_px=480))
-
-    def __post_init__(self) -> None:
-        if self.num_frames < 0:
-            raise OutputError(f"--frames {self.num_frames} is negative; give the number of frames, 0 for none")
-        if self.style not in STYLES:
-            raise OutputError(f"unknown style '{self.style}'; styles are: {', '.join(STYLES)}")
+BEV_FILE, FILLED_FILE, GRID_FILE = "bev.png", "bev_filled.png", "frames_grid.jpg"
+_OWN_FILE = re.compile(r"frames/[^/\\]+\.jpg|bev\.png|bev_filled\.png|frames_grid\.jpg")
 
 
 @dataclass(frozen=True, eq=False)
 class MarkedScene:
-    """What was written: the view, discs on it and on each frame (in order), and `objects.json` as a dict."""
+    """What was written: the view (None: not wanted), marks on it and on each frame (in order), `objects.json` as a
+    dict, and the prompt."""
 
-    bev: Bev
+    bev: Bev | None
     bev_marks: Placed
     frame_ids: tuple[str, ...]
     frame_marks: tuple[Placed, ...]
@@ -75,27 +58,13 @@ def choose_frames(num_total: int, num_wanted: int) -> list[int]:
     return [i * num_total // num_wanted for i in range(num_wanted)]
 
 
-def mark_numbers(things: Sequence[SceneObject]) -> dict[int, int]:
-    """Object id -> number to draw."""
-    ids = sorted(thing.id for thing in things)
-    if not ids or ids[-1] <= _MAX_NUMBER:
-        return {k: k for k in ids}
-    return {k: number for number, k in enumerate(ids)}
-
-
 def markable(scene: Scene, config: MarkConfig) -> list[SceneObject]:
-    """Objects that may carry a number.
+    """Objects that may carry a number, as far as their labels go.
 
     Raises:
         SceneError: a label in `config.labels` does not occur in the scene.
     """
-    unknown = [label for label in config.labels if label not in scene.label_counts]
-    if unknown:
-        known = ", ".join(sorted(scene.label_counts)) or "none"
-        raise SceneError(f"scene {scene.id} has no object labelled {', '.join(unknown)}; its labels are: {known}")
-    if config.labels:
-        return [thing for thing in scene.objects if thing.label in config.labels]
-    return [thing for thing in scene.objects if thing.label not in config.bev.room_labels]
+    return markable_objects(scene, config.labels, config.room_labels)
 
 
 def mark_scene(
@@ -110,91 +79,126 @@ def mark_scene(
     A scene without objects gets its pictures without discs, and a prompt that says so.
 
     Raises:
-        SceneError: there is nothing to see from above, or an image is broken.
+        SceneError: there is nothing to see from above, an image is broken, or a label or number does not exist.
         OutputError: the folder cannot be written.
     """
     out, config = Path(out), config or MarkConfig()
-    style = STYLES[config.style]
-    things = markable(scene, config)
-    numbers = mark_numbers(things)
-    bev = render_bev(scene, config.bev)
+    selection = select_objects(
+        scene,
+        labels=config.labels,
+        room_labels=config.room_labels,
+        only=config.only,
+        query=config.query,
+        drop_share=config.drop_share,
+        seed=config.seed,
+    )
+    numbers = dict(selection.numbers) if config.marks else {}
+    frames = [scene.frames[k] for k in choose_frames(len(scene.frames), config.num_frames)]
+    if config.bev is None and not frames:
+        raise SceneError(f"scene {scene.id} has no frames and no bird's-eye view is wanted, so there is no picture")
+    bev, bev_marks = _bev_with_marks(scene, numbers, frames, config)
+    marked = mark_frames(scene, frames, numbers, config, out, progress)
+    grid = None
+    if config.layout == "grid" and marked:
+        grid = stitch([one.picture for one in marked if one.picture is not None])
+        write_bytes(out / GRID_FILE, encode_jpeg(grid.image, quality=95))
+    if bev is not None:
+        picture = draw_marks(bev.image, bev_marks.marks, config.mark_style, bev.object_ids)
+        write_bytes(out / BEV_FILE, encode_png(picture))
+        if bev.filled.any():
+            write_bytes(out / FILLED_FILE, encode_png(bev.filled.astype(np.uint8) * 255))
+    record = marks_record(scene, asdict(config), bev, bev_marks, marked, numbers, selection, grid)
+    prompt = _prompt(scene, config, bev, marked, record, grid)
+    _remove_old_files(out, _pictures_of(record))
+    write_json(out / "objects.json", record)
+    write_json(out / "prompt.json", prompt)
+    return MarkedScene(
+        bev, bev_marks, tuple(frame.id for frame in frames), tuple(one.placed for one in marked), record, prompt
+    )
+
+
+def _bev_with_marks(
+    scene: Scene, numbers: dict[int, int], frames: Sequence[Frame], config: MarkConfig
+) -> tuple[Bev | None, Placed]:
+    if config.bev is None:
+        return None, Placed((), {})
+    bev = render_bev(scene, _bev_size(config.bev, config), shown=frames)
+    height, width = bev.shape
     centers = {}
-    for thing in things:
-        u, v = bev.map.world_to_pixel(thing.center)
-        centers[thing.id] = (float(u), float(v))
-    bev_marks = place_bev_marks(
+    for object_id in numbers:
+        u, v = bev.map.world_to_pixel(scene.objects_by_id[object_id].center)
+        seen = np.isfinite([u, v]).all()  # what hangs above the camera has no place in the picture
+        centers[object_id] = (float(u), float(v)) if seen else (width / 2, height / 2)
+    marks = place_bev_marks(
         bev.object_ids,
         numbers,
         centers,
-        diameter_px=style.bev_diameter_share * max(bev.shape),
+        diameter_px=mark_diameter_px(
+            numbers.values(),
+            config.mark_style.bev_diameter_share,
+            max(bev.shape),
+            config,
+            resized=config.model_long_side_px is not None,
+        ),
         bottom_px=bev.strip_top_px,
         config=config.placement,
     )
-    frames = [scene.frames[k] for k in choose_frames(len(scene.frames), config.num_frames)]
-    frame_marks, views = [], {}
-    look = _FrameMarker(scene, numbers, config)
-    for k, frame in enumerate(frames):
-        placed, seen = look.place(frame)
-        frame_marks.append(placed)
-        views.update({(frame.id, view.object_id): view for view in seen})
-        write_bytes(out / frame_path(frame), encode_jpeg(draw_marks(frame.color(), placed.marks, style), quality=95))
-        if progress:
-            progress(k + 1, len(frames))
-    write_bytes(out / "bev.png", encode_png(draw_marks(bev.image, bev_marks.marks, style)))
-    record = marks_record(scene, asdict(config), bev, bev_marks, frames, frame_marks, numbers, views)
-    prompt = _prompt(scene, config, bev, frames, record)
-    _remove_old_frames(out, {frame_path(frame) for frame in frames})
-    write_json(out / "objects.json", record)
-    write_json(out / "prompt.json", prompt)
-    return MarkedScene(bev, bev_marks, tuple(frame.id for frame in frames), tuple(frame_marks), record, prompt)
+    return bev, marks
 
 
-class _FrameMarker:
-    """Places discs on frames; what all frames share is made once, and only when there is something to mark."""
-
-    def __init__(self, scene: Scene, numbers: dict[int, int], config: MarkConfig) -> None:
-        self._numbers, self._config = numbers, config
-        self._maker = MapMaker(scene, config.visibility)
-        self._samples = ObjectSamples.of_scene(scene) if numbers and config.num_frames else None
-
-    def place(self, frame: Frame) -> tuple[Placed, list[ObjectView]]:
-        """Discs of a frame, and what it sees of each object."""
-        if self._samples is None:
-            return Placed((), {}), []
-        maps = self._maker.maps(frame)
-        views = measure_frame(frame, maps, self._samples, self._config.visibility)
-        # Where the picture looks unlike the scan, something that the scan lacks may carry the disc.
-        doubtful = {view.object_id for view in views if view.contradicted > self._config.max_contradicted}
-        placed = place_marks(
-            maps.object_ids,
-            {k: number for k, number in self._numbers.items() if k not in doubtful},
-            image_size=(frame.camera.width, frame.camera.height),
-            diameter_px=STYLES[self._config.style].diameter_share * frame.camera.width,
-            config=self._config.placement,
-        )
-        skipped = dict.fromkeys(sorted(doubtful & set(self._numbers)), "picture and scan differ there")
-        return Placed(placed.marks, {**placed.skipped, **skipped}), views
+def _bev_size(bev: BevConfig, config: MarkConfig) -> BevConfig:
+    """The view is rendered at the size in which the model will see it."""
+    if config.model_long_side_px is None or bev.size_px <= config.model_long_side_px:
+        return bev
+    return replace(bev, size_px=config.model_long_side_px)
 
 
-def _remove_old_frames(out: Path, keep: set[str]) -> None:
-    """Remove frames that an earlier `objects.json` in the folder names and this run does not write."""
+def _pictures_of(record: dict[str, Any]) -> list[str]:
+    """Paths of the pictures that an `objects.json` names."""
+    paths = [entry["image"] for entry in record["frames"]]
+    view, grid = record.get("bev"), record.get("grid")
+    if view:
+        paths += [view["image"], view.get("filled_image")]
+    if grid:
+        paths.append(grid["image"])
+    return [path for path in paths if isinstance(path, str)]
+
+
+def _remove_old_files(out: Path, keep: Sequence[str]) -> None:
+    """Remove pictures that an earlier `objects.json` in the folder names and this run does not write."""
     try:
-        old = [entry["image"] for entry in read_json(out / "objects.json")["frames"]]
-    except (SceneError, KeyError, TypeError):
+        old = _pictures_of(read_json(out / "objects.json"))
+    except (SceneError, KeyError, TypeError, AttributeError):
         return
     for path in old:
-        if isinstance(path, str) and _FRAME_FILE.fullmatch(path) and path not in keep:
+        if _OWN_FILE.fullmatch(path) and path not in keep:
             (out / path).unlink(missing_ok=True)
 
 
 def _prompt(
-    scene: Scene, config: MarkConfig, bev: Bev, frames: Sequence[Frame], record: dict[str, Any]
+    scene: Scene,
+    config: MarkConfig,
+    bev: Bev | None,
+    marked: Sequence[MarkedFrame],
+    record: dict[str, Any],
+    grid: FrameGrid | None,
 ) -> list[dict[str, Any]]:
     listed = [(entry["mark"], scene.objects_by_id[entry["id"]]) for entry in record["objects"]]
-    parts = [explain_pictures(bev, len(frames), len(listed), estimated=scene.geometry == "estimated")]
+    parts = [
+        explain_pictures(
+            bev,
+            len(marked),
+            len(listed),
+            estimated=scene.geometry == "estimated",
+            style=config.mark_style,
+            in_grid=grid is not None,
+            lines_on_frames=any(mark.target_px for one in marked for mark in one.placed.marks),
+        )
+    ]
     if config.table and listed:
         parts.append(object_table(listed, scene, bev))
     if config.question:
         parts.append(config.question)
-    paths = ["bev.png", *(frame_path(frame) for frame in frames)]
+    paths = [] if bev is None else [BEV_FILE]
+    paths += [frame_path(one.frame) for one in marked] if grid is None else [GRID_FILE]
     return chat_messages(paths, "\n\n".join(parts))

@@ -1,4 +1,4 @@
-"""Object numbers drawn on pictures: a filled disc with the number in it.
+"""Object numbers drawn on pictures: a filled disc, or a small tab, with the number in it.
 
 The style `gpt4scene` has the look that was measured in that paper's pictures: discs of RGB (139, 0, 0) with white
 bold digits and a diameter of 6.25 % of the image width (40 px at 640), the same for near and far objects. Where a disc
@@ -13,38 +13,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 from PIL import Image, ImageDraw, ImageFont
 
+from spaceland.prompts.regions import draw_regions
+from spaceland.prompts.styles import Color, MarkStyle
+
 _OVERSAMPLE = 4
-
-
-@dataclass(frozen=True, kw_only=True)
-class MarkStyle:
-    """Colours are RGB 0..255; `diameter_share` is the disc's diameter as a share of the image width.
-
-    `bev_diameter_share` is that of the bird's-eye view (share of its longest side): it shows the whole room, so there
-    are more discs on smaller things. `rim_share` is the width of a ring in `text` colour, as a share of the diameter.
-    """
-
-    fill: tuple[int, int, int]
-    text: tuple[int, int, int]
-    diameter_share: float
-    bev_diameter_share: float
-    rim_share: float = 0.0
-
-
-STYLES = {
-    "gpt4scene": MarkStyle(fill=(139, 0, 0), text=(255, 255, 255), diameter_share=0.0625, bev_diameter_share=0.036),
-    "ringed": MarkStyle(
-        fill=(139, 0, 0),
-        text=(255, 255, 255),
-        diameter_share=0.0625,
-        bev_diameter_share=0.036,
-        rim_share=0.06,
-    ),
-}
-"""`gpt4scene`: as in the paper. `ringed`: with a white rim, easier to see on dark or red things."""
+_DISC_FILL, _TAB_FILL = 0.80, 0.94
+"""Diagonal of the number's box as a share of the disc's diameter; a tab has no curved edge to keep away from."""
+_TAB_PAD = 0.05
 
 
 @dataclass(frozen=True)
@@ -62,15 +40,24 @@ class DiscMark:
 
 
 def draw_marks(
-    image: UInt8[np.ndarray, "h w 3"], marks: Sequence[DiscMark], style: MarkStyle
+    image: UInt8[np.ndarray, "h w 3"],
+    marks: Sequence[DiscMark],
+    style: MarkStyle,
+    object_ids: Int[np.ndarray, "hm wm"] | None = None,
 ) -> UInt8[np.ndarray, "h w 3"]:
-    """A copy of the image with discs; leader lines lie under all discs."""
+    """A copy of the image with marks: masks or outlines at the bottom, then leader lines, then numbers.
+
+    `object_ids` is the id map of the picture at any resolution, for styles that draw the object itself.
+    """
+    if style.region != "none" and object_ids is not None and marks:
+        image = draw_regions(image, {mark.object_id: style.colors(mark.number)[0] for mark in marks}, object_ids, style)
     canvas = Image.fromarray(image)
     for mark in marks:
         if mark.target_px is not None:
             _draw_leader(canvas, mark, style)
     for mark in marks:
-        disc, cover = _disc(str(mark.number), round(mark.diameter_px * _OVERSAMPLE), style)
+        fill, text = style.colors(mark.number)
+        disc, cover = _disc(str(mark.number), round(mark.diameter_px * _OVERSAMPLE), style, fill, text)
         u, v = mark.center_px
         # The patch has a whole number of pixels; the disc's centre in it is where the number's place falls.
         side = int(np.ceil(mark.diameter_px)) + 2
@@ -79,7 +66,7 @@ def draw_marks(
             round((u - left) * _OVERSAMPLE - disc.width / 2),
             round((v - top) * _OVERSAMPLE - disc.height / 2),
         )
-        patch = Image.new("RGB", (side * _OVERSAMPLE, side * _OVERSAMPLE), style.fill)
+        patch = Image.new("RGB", (side * _OVERSAMPLE, side * _OVERSAMPLE), fill)
         patch.paste(disc, shift)
         mask = Image.new("L", patch.size)
         mask.paste(cover, shift)
@@ -88,47 +75,89 @@ def draw_marks(
     return np.array(canvas)
 
 
+def digit_height_px(number: int, diameter_px: float, style: MarkStyle) -> float:
+    """Height of the digits of a number in a mark of that diameter, in pixels of the picture."""
+    _, size, stroke = _fitting_font(str(number), *_room_for_text(round(diameter_px * _OVERSAMPLE), style))
+    # The digits of one font are equally high, so a figure that does not depend on the number's own shape.
+    _, top, _, bottom = _text_box("0", size, stroke)
+    return (bottom - top) / _OVERSAMPLE
+
+
+def readable_diameter_px(number: int, digit_px: float, style: MarkStyle) -> float:
+    """The least diameter, in whole pixels, of a mark whose digits are at least `digit_px` high."""
+    diameter = max(1, round(digit_px))
+    while digit_height_px(number, diameter, style) < digit_px:
+        diameter += 1
+    return float(diameter)
+
+
 def _draw_leader(canvas: Image.Image, mark: DiscMark, style: MarkStyle) -> None:
     """A thin line in the disc's colour with a light rim, ending in a dot on the object."""
     assert mark.target_px is not None
     draw = ImageDraw.Draw(canvas)
     thin = max(2, round(mark.diameter_px / 16))
     u, v = mark.target_px
-    for color, grow in ((style.text, 1), (style.fill, 0)):
+    fill, text = style.colors(mark.number)
+    for color, grow in ((text, 1), (fill, 0)):
         draw.line((*mark.center_px, u, v), fill=color, width=thin + 2 * grow)
         r = 1.5 * thin + grow
         draw.ellipse((u - r, v - r, u + r, v + r), fill=color)
 
 
-@lru_cache(maxsize=512)
-def _disc(text: str, diameter: int, style: MarkStyle) -> tuple[Image.Image, Image.Image]:
-    """Oversampled square picture of a disc with its text, and its coverage."""
+@lru_cache(maxsize=2048)
+def _disc(text: str, diameter: int, style: MarkStyle, fill: Color, ink: Color) -> tuple[Image.Image, Image.Image]:
+    """Oversampled square picture of a disc or tab with its text, and its coverage."""
+    font_fill = _room_for_text(diameter, style)
+    font, size, stroke = _fitting_font(text, *font_fill)
     cover = Image.new("L", (diameter, diameter))
-    ImageDraw.Draw(cover).ellipse((0, 0, diameter - 1, diameter - 1), fill=255)
-    disc = Image.new("RGB", (diameter, diameter), style.text if style.rim_share else style.fill)
+    if style.shape == "tab":
+        left, top, right, bottom = _text_box(text, size, stroke)
+        width, height = right - left, bottom - top
+        pad = min(_TAB_PAD * diameter, (diameter - np.hypot(width, height)) / 2)
+        a, b = width / 2 + pad, height / 2 + pad
+        middle = diameter / 2
+        ImageDraw.Draw(cover).rectangle((middle - a, middle - b, middle + a, middle + b), fill=255)
+    else:
+        ImageDraw.Draw(cover).ellipse((0, 0, diameter - 1, diameter - 1), fill=255)
+    disc = Image.new("RGB", (diameter, diameter), ink if style.rim_share else fill)
     draw = ImageDraw.Draw(disc)
     rim = round(style.rim_share * diameter)
-    draw.ellipse((rim, rim, diameter - 1 - rim, diameter - 1 - rim), fill=style.fill)
-    font, stroke = _fitting_font(text, 0.80 * (diameter - 2 * rim))
+    if style.shape == "disc":
+        draw.ellipse((rim, rim, diameter - 1 - rim, diameter - 1 - rim), fill=fill)
     draw.text(
         (diameter / 2, diameter / 2),
         text,
-        fill=style.text,
+        fill=ink,
         font=font,
         anchor="mm",
         stroke_width=stroke,
-        stroke_fill=style.text,
+        stroke_fill=ink,
     )
     return disc, cover
 
 
-def _fitting_font(text: str, diagonal_px: float) -> tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, int]:
+def _room_for_text(diameter: int, style: MarkStyle) -> tuple[float, float]:
+    """Largest diagonal of the text's box, and how large a font to try first, both oversampled."""
+    if style.shape == "tab":
+        return _TAB_FILL * diameter * 0.9, 1.2
+    return _DISC_FILL * (diameter - 2 * round(style.rim_share * diameter)), 0.85
+
+
+@lru_cache(maxsize=4096)
+def _fitting_font(
+    text: str, diagonal_px: float, start: float
+) -> tuple[ImageFont.FreeTypeFont | ImageFont.ImageFont, int, int]:
     """The largest bold font in which the text's box has at most this diagonal, so its corners stay in the disc."""
-    size = max(6, int(diagonal_px * 0.85))
+    size = max(6, int(diagonal_px * start))
     while True:
         font = ImageFont.load_default(size)
         stroke = max(1, round(size / 22))  # the stroke makes the regular font bold
-        box = ImageDraw.Draw(Image.new("L", (1, 1))).textbbox((0, 0), text, font=font, stroke_width=stroke)
+        box = _text_box(text, size, stroke)
         if np.hypot(box[2] - box[0], box[3] - box[1]) <= diagonal_px or size <= 6:
-            return font, stroke
+            return font, size, stroke
         size -= max(1, size // 24)
+
+
+def _text_box(text: str, size: int, stroke: int) -> tuple[float, float, float, float]:
+    font = ImageFont.load_default(size)
+    return ImageDraw.Draw(Image.new("L", (1, 1))).textbbox((0, 0), text, font=font, stroke_width=stroke)

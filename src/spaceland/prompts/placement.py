@@ -7,11 +7,11 @@ a cup is not robbed of its only place by the table under it. Whoever cannot be p
     "hidden or out of view"      no pixel shows it
     "too small"                  fewer visible pixels than the configured share of the picture
     "over the limit per image"   smaller than the largest `max_marks`
-    "at the border"              a whole disc on any of its pixels would leave the picture
-    "no free place"              every place overlaps a disc
+    "at the border"              a whole disc on any of its pixels would leave the picture, and none fits beside it
+    "no free place"              every place overlaps a disc, on the object and beside it
 
-The bird's-eye view prefers the middle of the object's box, and where no own pixel is free the disc goes beside it with
-a leader line, so nothing that is seen from above stays unnamed.
+Where no place on the object is left the disc goes beside it with a leader line that ends on a pixel of the object. The
+bird's-eye view prefers the middle of the object's box; there lines may be long, so hardly anything stays unnamed.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import ndimage
 
+from spaceland.prompts.leaders import GAP, place_beside
 from spaceland.prompts.marks import DiscMark
 
-_GAP = 1.04  # discs keep 4 % of their diameter between them
+_CLEAR_RADII = 1.15
+"""The end of a line is so many radii away from discs, so that it can be seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +41,8 @@ class PlacementConfig:
     """The same for the bird's-eye view, where things are small (0.00005 is 52 px of 1024x1024)."""
     max_marks: int = 40
     """At most so many discs on one frame, the largest visible objects first; the bird's-eye view has no limit."""
+    leader_diameters: float = 3.0
+    """On frames a disc that finds no place on its object stands beside it, at most so far away; 0: it is left out."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def place_marks(
     candidates.sort(key=lambda k: (-areas[k], k))
     for object_id in candidates[config.max_marks :]:
         skipped[object_id] = "over the limit per image"
-    options = []
+    options, own = [], {}
     for object_id in candidates[: config.max_marks]:
         mask, row, column = _cut_out(object_ids, object_id)
         depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=scale)[1:-1, 1:-1]
@@ -111,20 +115,31 @@ def place_marks(
         off = np.linalg.norm((pixels - middle) * scale, axis=1)
         value = depth[mask] - 1e-3 * off
         pixels += np.array([row, column])
+        own[object_id] = _Places(object_id, pixels, value)
         inside = _disc_inside(pixels, scale, radius, image_size[0], image_size[1])
-        if inside.any():
-            options.append(_Places(object_id, pixels[inside], value[inside]))
-        else:
-            skipped[object_id] = "at the border"
+        options.append(_Places(object_id, pixels[inside], value[inside]))
     taken: list[tuple[float, float]] = []
-    marks = []
+    marks, homeless = [], {}
     for places in sorted(options, key=lambda p: (len(p.pixels), p.object_id)):
         choice = _best_free(places, scale, taken, diameter_px)
         if choice is None:
-            skipped[places.object_id] = "no free place"
+            homeless[places.object_id] = "no free place" if len(places.pixels) else "at the border"
             continue
         taken.append(choice)
         marks.append(DiscMark(numbers[places.object_id], places.object_id, choice, diameter_px))
+    targets: list[tuple[float, float]] = []
+    for object_id, reason in homeless.items():
+        choice = None
+        target = _target(own[object_id], scale, taken, radius)
+        if config.leader_diameters > 0:
+            longest_px = config.leader_diameters * diameter_px
+            choice = place_beside(object_ids, scale, target, taken, targets, diameter_px, image_size, longest_px)
+        if choice is None:
+            skipped[object_id] = reason
+            continue
+        taken.append(choice)
+        targets.append(target)
+        marks.append(DiscMark(numbers[object_id], object_id, choice, diameter_px, target))
     return Placed(tuple(sorted(marks, key=lambda m: m.object_id)), dict(sorted(skipped.items())))
 
 
@@ -176,9 +191,8 @@ def place_bev_marks(
     targets: list[tuple[float, float]] = []
     for object_id in homeless:
         places = own[object_id]
-        # The line should end where the object can still be seen: beside the discs, if it reaches out from under them.
-        target = _best_free(places, unit, taken, 1.15 * radius) or _center(places.pixels[np.argmax(places.value)], unit)
-        choice = _place_beside(object_ids, target, taken, targets, diameter_px, bottom_px)
+        target = _target(places, unit, taken, radius)
+        choice = place_beside(object_ids, unit, target, taken, targets, diameter_px, (width, bottom_px))
         if choice is None:
             skipped[object_id] = "no free place"
             continue
@@ -186,6 +200,14 @@ def place_bev_marks(
         targets.append(target)
         marks.append(DiscMark(numbers[object_id], object_id, choice, diameter_px, target))
     return Placed(tuple(sorted(marks, key=lambda m: m.object_id)), dict(sorted(skipped.items())))
+
+
+def _target(
+    places: _Places, scale: np.ndarray, taken: Sequence[tuple[float, float]], radius: float
+) -> tuple[float, float]:
+    """Where a line to the object ends: where it can still be seen, if it reaches out from under the discs."""
+    clear = _best_free(places, scale, taken, _CLEAR_RADII * radius)
+    return clear or _center(places.pixels[np.argmax(places.value)], scale)
 
 
 def _areas(object_ids: np.ndarray, numbers: dict[int, int]) -> dict[int, int]:
@@ -224,53 +246,8 @@ def _best_free(
     centers = ((places.pixels + 0.5) * scale)[:, ::-1]
     free = np.ones(len(centers), dtype=bool)
     for other in taken:
-        free &= ((centers - np.array(other)) ** 2).sum(1) >= (distance_px * _GAP) ** 2
+        free &= ((centers - np.array(other)) ** 2).sum(1) >= (distance_px * GAP) ** 2
     if not free.any():
         return None
     index = np.flatnonzero(free)
     return _center(places.pixels[index[np.argmax(places.value[index])]], scale)
-
-
-def _place_beside(
-    object_ids: np.ndarray,
-    target: tuple[float, float],
-    taken: Sequence[tuple[float, float]],
-    targets: Sequence[tuple[float, float]],
-    diameter_px: float,
-    bottom_px: int,
-) -> tuple[float, float] | None:
-    """A free place near the target: close, on ground that is no object, and with a clear line to the target.
-
-    It covers neither a disc nor the end of another line.
-    """
-    radius = diameter_px / 2
-    step = max(2, round(diameter_px / 8))
-    u, v = np.meshgrid(
-        np.arange(radius + 1, object_ids.shape[1] - radius, step), np.arange(radius + 1, bottom_px - radius, step)
-    )
-    centers = np.stack([u.ravel(), v.ravel()], -1)
-    distance = np.linalg.norm(centers - target, axis=1)
-    near = distance >= 0.75 * diameter_px
-    for other in targets:
-        near &= np.linalg.norm(centers - other, axis=1) >= 0.7 * diameter_px
-    centers, distance = centers[near], distance[near]
-    line = np.array(target) - centers
-    for other in taken:
-        away = np.array(other) - centers
-        along = np.clip((away * line).sum(1) / np.maximum((line**2).sum(1), 1e-9), 0, 1)
-        from_line = np.linalg.norm(away - along[:, None] * line, axis=1)
-        ok = np.linalg.norm(away, axis=1) >= diameter_px * _GAP
-        # A line that passes under another disc is worse than a longer one, but better than none.
-        distance = np.where(from_line < 0.6 * diameter_px, distance + 4 * diameter_px, distance)
-        centers, distance, line = centers[ok], distance[ok], line[ok]
-    if len(centers) == 0:
-        return None
-    # How much of the disc would cover objects, from sums over squares.
-    busy = np.pad(np.cumsum(np.cumsum(object_ids >= 0, 0), 1), ((1, 0), (1, 0)))
-    x0, y0 = np.clip(np.floor(centers - radius), 0, None).astype(int).T
-    x1 = np.minimum(x0 + int(diameter_px), object_ids.shape[1])
-    y1 = np.minimum(y0 + int(diameter_px), object_ids.shape[0])
-    covered = (busy[y1, x1] - busy[y0, x1] - busy[y1, x0] + busy[y0, x0]) / diameter_px**2
-    cost = distance + 2.0 * diameter_px * covered
-    best = centers[int(np.argmin(cost))]
-    return float(best[0]), float(best[1])

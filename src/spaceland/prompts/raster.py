@@ -1,9 +1,9 @@
 """Colour, height and owner in every pixel, looking straight down on a surface. No graphics card, no OpenGL.
 
-Triangles: one parallel ray for each pixel centre (Embree); pixels beside an edge get 3 x 3 rays, whose colours are
-averaged, so edges are smooth and flat areas cheap. Points: each is a disc as wide as its neighbours are far; of the
-discs that cover a pixel those within 5 cm of the highest are blended by distance, and gaps about as narrow as the
-distance between points are closed.
+Triangles: one ray for each pixel centre (Embree), all parallel or all from one camera; pixels beside an edge get 3 x 3
+rays, whose colours are averaged, so edges are smooth and flat areas cheap. Points: each is a disc as wide as its
+neighbours are far; of the discs that cover a pixel those within 5 cm of the highest are blended by distance, and gaps
+about as narrow as the distance between points are closed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from jaxtyping import Bool, Float, Int
 from scipy import ndimage
 
 from spaceland.geometry.raycast import RayCaster
-from spaceland.prompts.bevmap import BevMap
+from spaceland.prompts.bevmap import BevMap, PerspectiveMap, ViewMap
+from spaceland.prompts.camera_rays import NEAR_M, CameraPainter, mean_of_three, range_of_three
 from spaceland.scenes.scene import NO_OBJECT, Surface
 from spaceland.visibility.samples import point_radii, thin
 
@@ -24,6 +25,7 @@ _BLEND_M = 0.05
 _MAX_REACH_PX = 40
 _SUBPIXELS = 3
 _EDGE_HEIGHT_M = 0.02
+_EDGE_HEIGHT_CAMERA_M = 0.08  # in perspective a wall drops by a centimetre or more from pixel to pixel
 _EDGE_COLOR = 24.0
 _CHUNK_RAYS = 1 << 20
 _THIN_FROM = 400_000
@@ -41,8 +43,11 @@ class TopLayers:
     object_ids: Int[np.ndarray, "h w"]
 
 
-def render_top(surface: Surface, bev_map: BevMap, width: int, height: int) -> TopLayers:
-    """Render a surface whose `object_ids` are set; where it has no colours they are made from height."""
+def render_top(surface: Surface, bev_map: ViewMap, width: int, height: int) -> TopLayers:
+    """Render a surface whose `object_ids` are set; where it has no colours they are made from height.
+
+    Straight down, a higher surface is the nearer one, in perspective too: heights serve as the depth test of both.
+    """
     assert surface.object_ids is not None
     colors = height_colors(surface.vertices) if surface.colors is None else surface.colors
     if surface.faces is None or len(surface.faces) == 0:
@@ -57,9 +62,13 @@ def height_colors(vertices: Float[np.ndarray, "n 3"]) -> Float[np.ndarray, "n 3"
     return (1 - share) * np.array([150.0, 164.0, 178.0]) + share * np.array([226.0, 206.0, 170.0])
 
 
-def _render_triangles(surface: Surface, colors: np.ndarray, bev_map: BevMap, width: int, height: int) -> TopLayers:
+def _render_triangles(surface: Surface, colors: np.ndarray, bev_map: ViewMap, width: int, height: int) -> TopLayers:
     assert surface.faces is not None and surface.object_ids is not None
-    painter = _TrianglePainter(surface, colors)
+    painter = (
+        _TrianglePainter(surface, colors, bev_map)
+        if isinstance(bev_map, BevMap)
+        else CameraPainter(surface, colors, bev_map)
+    )
     u, v = np.arange(width) + 0.5, np.arange(height) + 0.5
     color = np.empty((height * width, 3), dtype=np.float32)
     z = np.empty(height * width, dtype=np.float32)
@@ -68,18 +77,20 @@ def _render_triangles(surface: Surface, colors: np.ndarray, bev_map: BevMap, wid
     for start in range(0, height, rows):
         part = slice(start * width, min(start + rows, height) * width)
         pixels = np.stack(np.meshgrid(u, v[start : start + rows]), -1).reshape(-1, 2)
-        color[part], z[part], face[part] = painter.paint(bev_map.pixel_to_world(pixels))
+        color[part], z[part], face[part] = painter.paint(pixels)
     corners = surface.object_ids[surface.faces]
     owner = np.where(corners[:, 1] == corners[:, 2], corners[:, 1], corners[:, 0])
     ids = np.where(face >= 0, owner[face], NO_OBJECT).astype(np.int32).reshape(height, width)
     color, z = color.reshape(height, width, 3), z.reshape(height, width)
-    row, column = np.nonzero(_edges(color, z, ids))
+    row, column = np.nonzero(
+        _edges(color, z, ids, _EDGE_HEIGHT_M if isinstance(bev_map, BevMap) else _EDGE_HEIGHT_CAMERA_M)
+    )
     steps = (np.arange(_SUBPIXELS) + 0.5) / _SUBPIXELS
     offsets = np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)
     for start in range(0, len(row), _CHUNK_RAYS // len(offsets)):
         part = slice(start, start + _CHUNK_RAYS // len(offsets))
         pixels = np.stack([column[part], row[part]], -1)[:, None] + offsets
-        fine, _, _ = painter.paint(bev_map.pixel_to_world(pixels).reshape(-1, 2))
+        fine, _, _ = painter.paint(pixels.reshape(-1, 2))
         color[row[part], column[part]] = fine.reshape(-1, len(offsets), 3).mean(1)
     return TopLayers(color, z, ids)
 
@@ -87,15 +98,16 @@ def _render_triangles(surface: Surface, colors: np.ndarray, bev_map: BevMap, wid
 class _TrianglePainter:
     """Shoots rays down; inside a triangle colour is linear in x and y, so its three planes are worked out once."""
 
-    def __init__(self, surface: Surface, colors: np.ndarray) -> None:
+    def __init__(self, surface: Surface, colors: np.ndarray, bev_map: BevMap) -> None:
         assert surface.faces is not None
+        self._map = bev_map
         self._caster = RayCaster(surface.vertices, surface.faces)
         self._top_m = float(surface.vertices[:, 2].max()) + 1.0
         corners = surface.vertices[surface.faces]
         values = np.asarray(colors, dtype=np.float64)[surface.faces]
-        self._middle = corners[..., :2].mean(1).astype(np.float32)
-        self._mean = values.mean(1).astype(np.float32)
-        self._low, self._high = values.min(1).astype(np.float32), values.max(1).astype(np.float32)
+        self._middle = mean_of_three(corners[..., :2]).astype(np.float32)
+        self._mean = mean_of_three(values).astype(np.float32)
+        self._low, self._high = (limit.astype(np.float32) for limit in range_of_three(values))
         edges, steps = corners[:, 1:, :2] - corners[:, :1, :2], values[:, 1:] - values[:, :1]
         det = edges[:, 0, 0] * edges[:, 1, 1] - edges[:, 0, 1] * edges[:, 1, 0]
         flat = np.abs(det) > 1e-12  # an upright triangle is a line from above and keeps its mean colour
@@ -104,8 +116,9 @@ class _TrianglePainter:
         slope_y = (steps[:, 1] * edges[:, 0, 0:1] - steps[:, 0] * edges[:, 1, 0:1]) / safe
         self._slopes = (np.stack([slope_x, slope_y], 1) * flat[:, None, None]).astype(np.float32)
 
-    def paint(self, xy: Float[np.ndarray, "n 2"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Colour [n, 3] (white: nothing), height [n] in metres (NaN: nothing) and face [n] (-1) at world places."""
+    def paint(self, pixels: Float[np.ndarray, "n 2"]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Colour [n, 3] (white: nothing), height [n] in metres (NaN: nothing) and face [n] (-1) at pixel places."""
+        xy = self._map.pixel_to_world(pixels)
         origins = np.concatenate([xy, np.full((len(xy), 1), self._top_m)], 1)
         hits = self._caster.cast(origins, np.broadcast_to(np.array([0.0, 0.0, -1.0]), origins.shape))
         color = np.full((len(xy), 3), 255.0, dtype=np.float32)
@@ -119,7 +132,7 @@ class _TrianglePainter:
         return color, z, hits.face
 
 
-def _edges(color: np.ndarray, z: np.ndarray, ids: np.ndarray) -> Bool[np.ndarray, "h w"]:
+def _edges(color: np.ndarray, z: np.ndarray, ids: np.ndarray, step_m: float) -> Bool[np.ndarray, "h w"]:
     """Pixels that differ from their right or lower neighbour in height, owner or colour, and these neighbours."""
     empty = np.isnan(z)
     ground = np.where(empty, np.float32(-1e6), z)
@@ -128,7 +141,7 @@ def _edges(color: np.ndarray, z: np.ndarray, ids: np.ndarray) -> Bool[np.ndarray
     for axis in (0, 1):
         before = (slice(None),) * axis + (slice(None, -1),)
         after = (slice(None),) * axis + (slice(1, None),)
-        differs = np.abs(ground[after] - ground[before]) > _EDGE_HEIGHT_M
+        differs = np.abs(ground[after] - ground[before]) > step_m
         differs |= ids[after] != ids[before]
         differs |= np.abs(grey[after] - grey[before]) > _EDGE_COLOR
         edges[before] |= differs
@@ -136,13 +149,21 @@ def _edges(color: np.ndarray, z: np.ndarray, ids: np.ndarray) -> Bool[np.ndarray
     return edges
 
 
-def _render_points(surface: Surface, colors: np.ndarray, bev_map: BevMap, width: int, height: int) -> TopLayers:
+def _render_points(surface: Surface, colors: np.ndarray, bev_map: ViewMap, width: int, height: int) -> TopLayers:
+    if isinstance(bev_map, PerspectiveMap):
+        below = surface.vertices[:, 2] < bev_map.camera_m[2] - NEAR_M
+        surface, colors = _part(surface, below), colors[below]
     surface, colors = _one_point_a_pixel(surface, colors, bev_map.metres_per_px)
     assert surface.object_ids is not None
     num = height * width
     radius_m = point_radii(surface.vertices)
+    scale = (
+        bev_map.metres_per_px
+        if isinstance(bev_map, BevMap)
+        else (bev_map.camera_m[2] - surface.vertices[:, 2]) / bev_map.focal_px
+    )
     # Stray points lie far apart: they stay small.
-    radius_px = np.maximum(np.minimum(radius_m, 1.7 * np.median(radius_m)) / bev_map.metres_per_px, 0.75)
+    radius_px = np.maximum(np.minimum(radius_m, 1.7 * np.median(radius_m)) / scale, 0.75)
     place = bev_map.world_to_pixel(surface.vertices)
     z = surface.vertices[:, 2].astype(np.float32)
     discs = list(_discs(place, radius_px, width, height))
@@ -176,7 +197,13 @@ def _one_point_a_pixel(surface: Surface, colors: np.ndarray, metres_per_px: floa
     if len(surface.vertices) < _THIN_FROM or surface.object_ids is None:
         return surface, colors
     keep = thin(surface.vertices, metres_per_px)
-    return Surface(surface.vertices[keep], None, None, surface.object_ids[keep]), colors[keep]
+    return _part(surface, keep), colors[keep]
+
+
+def _part(surface: Surface, keep: np.ndarray) -> Surface:
+    """Some points of a cloud, without their colours."""
+    assert surface.object_ids is not None
+    return Surface(surface.vertices[keep], None, None, surface.object_ids[keep])
 
 
 def _discs(

@@ -5,53 +5,54 @@
      "frames": [{"frame": "000012", "pixel": [321.5, 200.5], "visible_fraction": 0.83}],
      "bev_pixel": [412.5, 388.5], "bev_leader_to": null}
 
-Pixels are places of disc centres. An object that is not on the bird's-eye view has `bev_pixel` null; where its disc
-stands beside it, `bev_leader_to` is the object's own pixel at which the line ends.
+Pixels are places of disc centres, in the pictures as written. An object that is not on the bird's-eye view has
+`bev_pixel` null; where its disc stands beside it, `bev_leader_to` is the object's own pixel at which the line ends, and
+`leader_to` the same for a frame.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from spaceland.prompts.bev import Bev
+from spaceland.prompts.bevmap import PerspectiveMap
+from spaceland.prompts.grid import FrameGrid
+from spaceland.prompts.pictures import MarkedFrame, frame_path
 from spaceland.prompts.placement import Placed
-from spaceland.scenes.scene import Frame, Scene
+from spaceland.prompts.selection import Selection
+from spaceland.scenes.scene import Scene
 from spaceland.version import __version__
-from spaceland.visibility import ObjectView
-
-
-def frame_path(frame: Frame) -> str:
-    """Where a marked frame is written, relative to the output folder."""
-    return f"frames/{frame.id}.jpg"
 
 
 def marks_record(
     scene: Scene,
     config: dict[str, Any],
-    bev: Bev,
+    bev: Bev | None,
     bev_marks: Placed,
-    frames: Sequence[Frame],
-    frame_marks: Sequence[Placed],
+    marked: Sequence[MarkedFrame],
     numbers: dict[int, int],
-    views: Mapping[tuple[str, int], ObjectView],
+    selection: Selection,
+    grid: FrameGrid | None,
 ) -> dict[str, Any]:
     """The content of `objects.json`."""
     on_bev = {mark.object_id: mark for mark in bev_marks.marks}
     in_frames: dict[int, list[dict[str, Any]]] = {}
-    for frame, placed in zip(frames, frame_marks, strict=True):
-        for mark in placed.marks:
-            view = views.get((frame.id, mark.object_id))
-            in_frames.setdefault(mark.object_id, []).append(
-                {
-                    "frame": frame.id,
-                    "pixel": _round(mark.center_px, 2),
-                    "visible_fraction": round(view.visible_fraction, 4) if view else None,
-                }
-            )
+    for one in marked:
+        views = {view.object_id: view for view in one.views}
+        for mark in one.placed.marks:
+            view = views.get(mark.object_id)
+            place: dict[str, Any] = {
+                "frame": one.frame.id,
+                "pixel": _round(mark.center_px, 2),
+                "visible_fraction": round(view.visible_fraction, 4) if view else None,
+            }
+            if mark.target_px:
+                place["leader_to"] = _round(mark.target_px, 2)
+            in_frames.setdefault(mark.object_id, []).append(place)
     objects = []
     for object_id, number in numbers.items():
         if object_id not in on_bev and object_id not in in_frames:
@@ -70,50 +71,96 @@ def marks_record(
                 "bev_leader_to": _round(mark.target_px, 2) if mark and mark.target_px else None,
             }
         )
-    x0, x1, y = bev.bar_px
+    hanging = bev.hanging if bev else ()
     bev_reasons = Counter(
-        "removed with the ceiling" if k in bev.hanging else reason for k, reason in bev_marks.skipped.items()
+        "removed with the ceiling" if k in hanging else reason for k, reason in bev_marks.skipped.items()
     )
+    left_out = {
+        "not listed": list(selection.not_listed),
+        "not asked about": list(selection.not_asked),
+        "dropped": list(selection.dropped),
+    }
     return {
         "scene": scene.id,
         "version": __version__,
         "geometry": scene.geometry,
         "units": {"length": "metre", "pixel": "centre of the top left pixel is (0.5, 0.5)"},
-        "bev": {
-            "image": "bev.png",
-            "width": bev.shape[1],
-            "height": bev.shape[0],
-            "view_height": bev.strip_top_px,
-            **bev.map.to_json(),
-            "x_axis": "right",
-            "y_axis": "up",
-            "surface": bev.surface_kind,
-            "ceiling_cut_z_m": None if bev.cut.z_m is None else round(bev.cut.z_m, 4),
-            "ceiling_rule": bev.cut.rule,
-            "floor_z_m": round(bev.cut.floor_z_m, 4),
-            "scale_bar": {"length_m": bev.bar_length_m, "from_px": [x0, y], "to_px": [x1, y]},
-        },
+        "bev": None if bev is None else _bev_record(bev),
         "frames": [
             {
-                "id": frame.id,
-                "image": frame_path(frame),
-                "width": frame.camera.width,
-                "height": frame.camera.height,
-                "intrinsics": _round((frame.camera.fx, frame.camera.fy, frame.camera.cx, frame.camera.cy), 6),
-                "T_world_cam": [_round(row, 8) for row in frame.T_world_cam],
-                "marks": sorted(mark.number for mark in placed.marks),
-                "skipped": dict(sorted(placed.reasons.items())),
+                "id": one.frame.id,
+                "image": frame_path(one.frame),
+                "width": one.camera.width,
+                "height": one.camera.height,
+                "intrinsics": _round((one.camera.fx, one.camera.fy, one.camera.cx, one.camera.cy), 6),
+                "T_world_cam": [_round(row, 8) for row in one.frame.T_world_cam],
+                "marks": sorted(mark.number for mark in one.placed.marks),
+                "skipped": dict(sorted(one.placed.reasons.items())),
             }
-            for frame, placed in zip(frames, frame_marks, strict=True)
+            for one in marked
         ],
+        "grid": None if grid is None else _grid_record(grid, marked),
         "objects": objects,
         "skipped": {
-            "not markable": len(scene.objects) - len(numbers),
+            "not markable": selection.num_unwanted,
+            **{reason: len(gone) for reason, gone in left_out.items() if gone},
             "on no picture": len(numbers) - len(objects),
             "bev": {k: n for k, n in sorted(bev_reasons.items()) if n},
-            "frames": dict(sorted(sum((p.reasons for p in frame_marks), Counter()).items())),
+            "frames": dict(sorted(sum((one.placed.reasons for one in marked), Counter()).items())),
         },
+        "left_out": {reason: gone for reason, gone in left_out.items() if gone},
+        "query_labels": None if selection.query_labels is None else list(selection.query_labels),
         "config": config,
+    }
+
+
+def _bev_record(bev: Bev) -> dict[str, Any]:
+    """The view: its map, what was cut and what was filled."""
+    view: dict[str, Any] = {
+        "image": "bev.png",
+        "width": bev.shape[1],
+        "height": bev.shape[0],
+        "view_height": bev.strip_top_px,
+        "projection": bev.config.projection,
+        **bev.map.to_json(),
+        "x_axis": "right",
+        "y_axis": "up",
+        "surface": bev.surface_kind,
+        "ceiling_cut_z_m": None if bev.cut.z_m is None else round(bev.cut.z_m, 4),
+        "ceiling_rule": bev.cut.rule,
+        "floor_z_m": round(bev.cut.floor_z_m, 4),
+        "scale_bar": None,
+        "holes": {
+            "largest_m": bev.config.fill_holes_m,
+            "filled": bev.holes[0],
+            "left": bev.holes[1],
+            "filled_px": int(bev.filled.sum()),
+        },
+    }
+    if isinstance(bev.map, PerspectiveMap):
+        view["fov_deg"] = bev.config.fov_deg
+        view["camera_height_m"] = round(bev.map.camera_m[2] - bev.map.floor_z_m, 4)
+        view["floor_z_m"] = bev.map.floor_z_m  # part of the map
+    if bev.filled.any():
+        view["filled_image"] = "bev_filled.png"
+    if bev.bar_px is not None:
+        x0, x1, y = bev.bar_px
+        view["scale_bar"] = {"length_m": bev.bar_length_m, "from_px": [x0, y], "to_px": [x1, y]}
+    return view
+
+
+def _grid_record(grid: FrameGrid, marked: Sequence[MarkedFrame]) -> dict[str, Any]:
+    """The stitched picture, and (left, top, right, bottom) in pixels of each frame in it."""
+    return {
+        "image": "frames_grid.jpg",
+        "width": grid.image.shape[1],
+        "height": grid.image.shape[0],
+        "columns": grid.columns,
+        "rows": grid.rows,
+        "tiles": [
+            {"frame": one.frame.id, "caption": f"Img {k + 1}", "box_px": list(box)}
+            for k, (one, box) in enumerate(zip(marked, grid.tiles, strict=True))
+        ],
     }
 
 
