@@ -21,6 +21,7 @@ VERBS = {
     "audit": "how even a dataset is, and what one scores without looking",
     "review": "accept or reject samples by eye, on a local page",
     "report": "one HTML page that shows a dataset",
+    "reconstruct": "a level scene with objects from a video, pictures or posed depth",
     "mark": "bird's-eye view and frames with the same object numbers, and a prompt",
     "ask": "ask a vision-language model about a room, with evidence for the answer",
     "view": "a scene in 3D, with questions of a dataset and predictions",
@@ -28,6 +29,7 @@ VERBS = {
     "export": "a dataset in the formats of SPAR-7M, LLaVA, ShareGPT, Hugging Face, WebDataset",
     "import": "read released SPAR-7M folders, and derive their answers anew",
     "mix": "a weighted training mixture of datasets",
+    "scanalign": "GPT4Scene's training set from the published annotations",
     "cut": "a benchmark from a held-out dataset",
     "score": "score predictions, or a baseline",
     "save": "write scenes as open scene folders",
@@ -52,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def run(argv: list[str]) -> int:
     """The exit code of a command line."""
     if not argv or argv[0] in ("-h", "--help"):
-        print(_HELP.format(verbs="\n".join(f"  {verb:<10}{text}" for verb, text in VERBS.items())))
+        print(_HELP.format(verbs="\n".join(f"  {verb:<12}{text}" for verb, text in VERBS.items())))
         return 0
     if argv[0] in ("-V", "--version"):
         print(f"spaceland {__version__}")

@@ -9,7 +9,7 @@ import pytest
 
 from spaceland.errors import SourceError
 from spaceland.files import encode_jpeg
-from spaceland.pipeline import PipelineConfig
+from spaceland.pipeline.config import PipelineConfig
 from spaceland.pipeline.finders import make_finder
 from spaceland.pipeline.inputs import capture_path
 from spaceland.pipeline.words import describe

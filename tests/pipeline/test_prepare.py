@@ -16,7 +16,8 @@ from rgbd_writer import write_rgbd
 from spaceland.errors import SourceError
 from spaceland.files import encode_png, write_bytes, write_json
 from spaceland.geometry.transforms import from_rotation_translation, rotation_between
-from spaceland.pipeline import PipelineConfig, prepare
+from spaceland.pipeline.config import PipelineConfig
+from spaceland.pipeline.run import prepare
 from spaceland.scenes.folder_write import write_scene
 from spaceland.scenes.scene import NO_OBJECT, Scene
 from spaceland.scenes.sources import open_scene
@@ -104,3 +105,16 @@ def test_a_source_that_is_nothing(tmp_path: Path) -> None:
         prepare(str(tmp_path / "nothing"), tmp_path / "work")
     with pytest.raises(SourceError, match="nothing"):
         prepare(str(tmp_path / "nothing.mp4"), tmp_path / "work")
+
+
+def test_a_work_folder_is_a_source(recording: tuple[str, Path], tmp_path: Path) -> None:
+    source, masks = recording
+    made = prepare(source, tmp_path / "work", PipelineConfig(objects=f"masks:{masks}"))
+    for spec in (str(tmp_path / "work"), f"work:{tmp_path / 'work'}"):
+        scene = open_scene(spec)
+        assert scene.id == made.scene.id and len(scene.objects) == len(made.scene.objects) > 0
+    passed = prepare(str(tmp_path / "work"), tmp_path / "other")
+    assert passed.stages == () and len(passed.scene.objects) == len(scene.objects)
+    (tmp_path / "work/scene/stage.json").unlink()
+    with pytest.raises(SourceError, match="no finished scene"):
+        open_scene(f"work:{tmp_path / 'work'}")

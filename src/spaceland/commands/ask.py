@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from spaceland.ask.templates import Task
+from spaceland.commands.stages import DEFAULT, Stages, prepare_source
 
 if TYPE_CHECKING:
     from spaceland.ask.evidence import Evidence
     from spaceland.ask.marked import MarkedFolder
-    from spaceland.scenes.scene import Scene
+    from spaceland.pipeline.config import PipelineConfig
 
 
 def ask(
@@ -45,6 +46,7 @@ def ask(
     templates: Path | None = None,
     prices: Path | None = None,
     dry_run: bool = False,
+    stages: Stages = DEFAULT,
 ) -> int:
     """A question about a room, answered by a vision-language model, with evidence.
 
@@ -52,15 +54,16 @@ def ask(
     answer.json, pictures with those objects lit (evidence/) and answer.html.
 
         spaceland ask rooms:7 "Where can I sit to read?" --dry-run
+        spaceland ask room.mp4 "Where can I sit to read?" --model openai:qwen@http://localhost:8000/v1
         spaceland ask rooms:7 "Where can I sit to read?" --model openai:qwen@http://localhost:8000/v1
         spaceland ask out/marked "the chair at the window" --task ground --model local:Qwen/Qwen2.5-VL-3B-Instruct
 
     Args:
-        source: Where the scene is, as for spaceland mark; or a folder that spaceland mark wrote.
+        source: A video, pictures or a scene, as for spaceland mark; or a folder that spaceland mark wrote.
         question: The question; a description for ground and ground-all; the things for count, such as "chairs".
         model: openai:NAME@URL, local:PATH or gpt4scene:PATH.
         task: What is asked; caption needs one number in --marks, distance two.
-        out: Folder for the answer and, in marked/, the views.
+        out: Folder for the answer, the views (marked/) and the stages of a capture.
         scene: Scene id, needed when the source holds several.
         frames: Frames to show, evenly spread; 8 by default, 32 for gpt4scene.
         layout: images: every frame by itself. grid: all frames in one picture, then the bird's-eye view.
@@ -83,6 +86,7 @@ def ask(
         templates: JSON file with texts of your own.
         prices: JSON file with prices of your own, for the estimate.
         dry_run: Show the whole request and its estimate; send nothing.
+        stages: How a video or a recording becomes a scene (see spaceland reconstruct).
     """
     from spaceland.ask.answer import ask as ask_model
     from spaceland.ask.evidence import write_evidence
@@ -112,7 +116,7 @@ def ask(
         generation=Generation(max_tokens or (128 if tuned else 512), temperature, seed=0 if temperature else None),
     )
     known_prices = read_prices(prices) if prices else {}
-    marked = resolve_marked(source, scene, out, frames, default_frames=32 if tuned else 8)
+    marked = resolve_marked(source, scene, out, frames, default_frames=32 if tuned else 8, stages=stages)
     request = build_request(marked, question, config)
     guess = estimate(
         request.messages,
@@ -142,14 +146,9 @@ def ask(
     return 0
 
 
-def resolve_scene(source: str, scene: str | None, out: Path) -> Scene:
-    """The scene that a source names; `out` is where stages of a capture may keep what they make."""
-    from spaceland.scenes.sources import open_scene
-
-    return open_scene(source, scene)
-
-
-def resolve_marked(source: str, scene: str | None, out: Path, frames: int | None, default_frames: int) -> MarkedFolder:
+def resolve_marked(
+    source: str, scene: str | None, out: Path, frames: int | None, default_frames: int, stages: PipelineConfig
+) -> MarkedFolder:
     """Marked views of a source: those in a folder of spaceland mark (all frames, or `frames` of them evenly spread),
     else made in `out`/marked.
     """
@@ -163,10 +162,10 @@ def resolve_marked(source: str, scene: str | None, out: Path, frames: int | None
             return marked
         chosen = choose_frames(len(marked.frames), max(0, frames))
         return replace(marked, frames=tuple(marked.frames[k] for k in chosen))
-    opened = resolve_scene(source, scene, out)
+    opened = prepare_source(source, scene, out, stages)
     config = MarkConfig(num_frames=default_frames if frames is None else frames)
-    with progress_bar("frames", min(config.num_frames, len(opened.frames))) as advance:
-        mark_scene(opened, out / "marked", config, progress=lambda done, total: advance(1, ""))
+    with progress_bar("frames", min(config.num_frames, len(opened.scene.frames))) as advance:
+        mark_scene(opened.scene, out / "marked", config, progress=lambda done, total: advance(1, ""))
     return read_marked(out / "marked")
 
 

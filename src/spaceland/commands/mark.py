@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from spaceland.commands.stages import DEFAULT, Stages, prepare_source
+
 if TYPE_CHECKING:
     from spaceland.prompts import MarkedScene
 
@@ -39,6 +41,7 @@ def mark(
     grid: float | None = None,
     question: str | None = None,
     table: bool = False,
+    stages: Stages = DEFAULT,
 ) -> int:
     """Bird's-eye view and frames with the same object numbers, and a prompt that explains them.
 
@@ -46,11 +49,12 @@ def mark(
     message with the pictures and the text) for one scene.
 
         spaceland mark rooms:7 --out out/marked
+        spaceland mark room.mp4 --out out/room --scale camera-height=1.5
         spaceland mark scannet:/data/scans --scene scene0000_00 --question "Which chair is nearest to the door?"
         spaceland mark rooms:7 --bev perspective --style som --layout grid --long-side 2048
 
     Args:
-        source: Where the scene is, such as rooms:7, scannet:/data/scans or a folder.
+        source: A video, a folder of pictures, or a scene such as rooms:7, scannet:/data/scans or rgbd:kitchen.
         out: Folder for the pictures; files of an earlier run are replaced.
         scene: Scene id, needed when the source holds several.
         frames: Frames to mark, evenly spread over the video; 0 for the bird's-eye view alone.
@@ -78,11 +82,11 @@ def mark(
         grid: Draw a grid with so many metres between lines on the view from above.
         question: Text to ask at the end of the prompt.
         table: Add a table of the objects' labels and boxes to the prompt.
+        stages: How a video or a recording becomes a scene (see spaceland reconstruct); results go to --out, too.
     """
     from spaceland.progress import progress_bar
     from spaceland.prompts import BevConfig, MarkConfig, mark_scene
     from spaceland.scenes.scene import normalise_label
-    from spaceland.scenes.sources import open_scene
 
     view = None
     if bev != "none":
@@ -114,7 +118,7 @@ def mark(
         table=table,
         bev=view,
     )
-    opened = open_scene(source, scene)
+    opened = prepare_source(source, scene, out, stages).scene
     with progress_bar("frames", min(frames, len(opened.frames))) as advance:
         result = mark_scene(opened, out, config, progress=lambda done, total: advance(1, ""))
     _print_result(result, out)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Literal
 
 import tyro
+
+from spaceland.commands.stages import DEFAULT, Stages
 
 if TYPE_CHECKING:
     from spaceland.pipeline.run import Prepared
 
-STAGES = Literal["keyframes", "poses", "depth", "scene", "objects"]
+StageName = Literal["keyframes", "poses", "depth", "scene", "objects"]
 
 
 def reconstruct(
@@ -18,14 +20,8 @@ def reconstruct(
     *,
     out: Path = Path("out/reconstructed"),
     scene: str | None = None,
-    keyframes: int = 80,
-    keyframe_method: Literal["motion", "sharp", "uniform"] = "motion",
-    focal_px: float | None = None,
-    depth: str = "stereo",
-    scale: Annotated[str | None, tyro.conf.arg(metavar="HINT")] = None,
-    objects: str = "auto",
-    max_frames: int = 300,
-    redo: STAGES | None = None,
+    stages: Stages = DEFAULT,
+    redo: StageName | None = None,
 ) -> int:
     """A level scene in metres, with a fused mesh and objects, from a video, pictures or posed depth.
 
@@ -41,30 +37,13 @@ def reconstruct(
         source: A video file, a folder of pictures, or posed depth such as rgbd:kitchen or phone:scan.r3d.
         out: Folder for the stages.
         scene: Scene id, needed when the source holds several.
-        keyframes: Pictures of a plain video that are reconstructed, at most.
-        keyframe_method: motion: where the view has changed enough. sharp: the sharpest of equal parts. uniform: evenly
-            spread, as in the paper.
-        focal_px: Focal length of the video in pixels, where it is known.
-        depth: stereo: from the poses, without weights. mono:ID: a metric-depth model of Hugging Face. none.
-        scale: A length that you know: camera-height=1.45, door-height=FRAME:x,y:x,y=2.03, length=FRAME:x,y:x,y=0.80 or
-            travel=12.5. Without one the scale of a plain video is unknown, and 1.5 m of camera height are assumed.
-        objects: auto: the source's own, else the built-in detector. none, detector, masks:PATH, mask3d:PATH.
-        max_frames: Frames of a posed recording that are fused, evenly spread, at most.
+        stages: Settings of the stages.
         redo: Make this stage anew; those after it follow.
     """
-    from spaceland.pipeline import PipelineConfig, prepare
+    from spaceland.pipeline.run import prepare
     from spaceland.progress import progress_bar
 
-    config = PipelineConfig(
-        keyframes=keyframes,
-        keyframe_method=keyframe_method,
-        focal_px=focal_px,
-        depth=depth,
-        scale=scale,
-        objects=objects,
-        max_frames=max_frames,
-    )
-    prepared = prepare(source, out, config, scene_id=scene, bars=progress_bar, say=print, redo=redo)
+    prepared = prepare(source, out, stages, scene_id=scene, bars=progress_bar, say=print, redo=redo)
     _print(prepared, out)
     return 0
 

@@ -63,7 +63,7 @@ def scanalign(
     """
     from spaceland.errors import SourceError
     from spaceland.progress import progress_bar
-    from spaceland.prompts import MarkConfig
+    from spaceland.prompts import BevConfig, MarkConfig
     from spaceland.scanalign.annotations import read_multi3drefer, read_scanqa, read_scanrefer, read_sqa3d
     from spaceland.scanalign.build import AlignConfig, build
     from spaceland.scanalign.samples import Rules
@@ -87,9 +87,7 @@ def scanalign(
         )
     config = AlignConfig(
         Rules(min_iou, split == "train", wrap_captions, read_templates(templates), seed),
-        MarkConfig(num_frames=frames, no_marks=not marks),
-        marked=marks,
-        use_bev=bev,
+        MarkConfig(num_frames=frames, marks=marks, bev=BevConfig() if bev else None),
         layout=layout,
     )
     source = open_source(scenes)

@@ -12,22 +12,22 @@ DEPTHS = ("stereo", "none")
 
 @dataclass(frozen=True, kw_only=True)
 class PipelineConfig:
-    """Settings of all stages.
-
-    `depth` is "stereo" (no weights), "none" (sparse points alone), or mono:ID with a Hugging Face id or folder of a
-    metric-depth model. `objects` is "auto" (the source's own where it has some, else the built-in detector where it can
-    run), "none", "detector", masks:PATH (PNG folder or COCO-RLE JSON) or mask3d:PATH.
-    """
+    """Settings of all stages; on the command line each is an option of the verbs that open a capture."""
 
     keyframes: int = 80
     """Pictures of a plain video that are reconstructed, at most."""
     keyframe_method: Literal["motion", "sharp", "uniform"] = "motion"
+    """motion: where the view has changed enough. sharp: the sharpest of equal parts. uniform: evenly spread, as in the
+    paper."""
     focal_px: float | None = None
-    """Of the video's pictures, where it is known; else it is estimated."""
+    """Focal length of the video in pixels, where it is known."""
     depth: str = "stereo"
+    """stereo: from the poses, without weights. mono:ID: a metric-depth model of Hugging Face. none: sparse points."""
     scale: str | None = None
-    """A length that the user knows, such as camera-height=1.45 (see `spaceland.reconstruct.scale`)."""
+    """A length that you know: camera-height=1.45, door-height=FRAME:x,y:x,y=2.03, length=FRAME:x,y:x,y=0.80 or
+    travel=12.5. Without one the scale of a plain video is unknown, and a camera height of 1.5 m is assumed."""
     objects: str = "auto"
+    """auto: the source's own, else the built-in detector. none, detector, masks:PATH or mask3d:PATH."""
     max_frames: int = 300
     """Frames of a posed recording that are fused and kept, evenly spread, at most."""
 

@@ -35,12 +35,10 @@ Layout = Literal["messages", "conversations"]
 
 @dataclass(frozen=True)
 class AlignConfig:
-    """What the set looks like. `use_bev` puts the bird's-eye view before the frames."""
+    """What the set looks like; `mark` decides about the bird's-eye view, which comes before the frames."""
 
     rules: Rules = field(default_factory=Rules)
     mark: MarkConfig = field(default_factory=lambda: MarkConfig(num_frames=32))
-    marked: bool = True
-    use_bev: bool = True
     layout: Layout = "messages"
     max_proposals: int = 100
 
@@ -130,7 +128,7 @@ def _scene(scene: Scene, out: Path, config: AlignConfig, finder: ObjectFinder | 
     stage = run_stage(out / "images", scene.id, settings, (), make)
     record = read_json(stage.folder / "objects.json")
     names = [entry["image"] for entry in record["frames"]]
-    if config.use_bev:
+    if config.mark.bev is not None:
         names.insert(0, "bev.png")
     return overlaps, [f"images/{scene.id}/{name}" for name in names]
 
@@ -143,8 +141,8 @@ def _write(samples: Sequence[Sample], pictures: Mapping[str, list[str]], out: Pa
             chosen = [sample for sample in samples if sample.source == name]
             write_json(path, [_val_row(k, sample, pictures) for k, sample in enumerate(chosen)])
         return paths
-    kind = "mark" if config.marked else "nomark"
-    stem = f"sharegpt_data_scanalign_{config.mark.num_frames}_images{'_3D' if config.use_bev else ''}_{kind}"
+    kind = "mark" if config.mark.marks else "nomark"
+    stem = f"sharegpt_data_scanalign_{config.mark.num_frames}_images{'_3D' if config.mark.bev else ''}_{kind}"
     rows = [_train_row(sample, pictures[sample.scene], config.layout) for sample in samples]
     write_json(out / f"{stem}.json", rows, indent=None)
     write_json(out / "dataset_info.json", {stem: _dataset_info(f"{stem}.json", config.layout)})

@@ -21,6 +21,7 @@ Adding a kind is one new file and one line in `KINDS`.
     embodiedscan:/data            EmbodiedScan's boxes over the images of other datasets
     vsi:scannet_meta_info_val.json boxes, counts and floor areas as VSI-Bench describes rooms; no pictures
     python:reader.py?at=/data     a reader of your own (docs/own-scans.md)
+    work:out/room                 what `spaceland reconstruct` made of a capture
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ KINDS = {
     "embodiedscan": "spaceland.scenes.embodiedscan",
     "vsi": "spaceland.scenes.vsi",
     "python": "spaceland.scenes.python_file",
+    "work": "spaceland.pipeline.work",
 }
 
 

@@ -1,0 +1,57 @@
+"""How long it takes from a video to poses: keyframes, writing them, features, matching, mapping.
+
+Goal: 60 s for 60 keyframes of 640x480 on two cores.
+
+    python bench/bench_sfm.py room.mp4
+    python bench/bench_sfm.py room.mp4 --budget 100
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+from spaceland.reconstruct.capture import open_capture
+from spaceland.reconstruct.capture_files import write_pictures
+from spaceland.reconstruct.keyframes import choose_keyframes
+from spaceland.reconstruct.sfm import SfmEstimator
+
+GOAL_S = 60.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("capture", help="a video file or a folder of photos")
+    parser.add_argument("--budget", type=int, default=60)
+    args = parser.parse_args()
+    started, busy = time.perf_counter(), time.process_time()
+
+    def tell(what: str) -> None:
+        print(f"{time.perf_counter() - started:7.1f} s, {time.process_time() - busy:7.1f} s of processors: {what}")
+
+    capture = open_capture(args.capture)
+    tell(f"{len(capture.images)} pictures found")
+    keyframes = choose_keyframes(capture, args.budget)
+    tell(f"{len(keyframes.indices)} keyframes chosen")
+    notes: list[str] = []
+
+    def stage(steps: int, note: str) -> None:
+        kind = note.split(" of ")[-1].lstrip("0123456789 ")
+        if kind not in notes:
+            notes.append(kind)
+            tell(note)
+
+    with tempfile.TemporaryDirectory() as folder:
+        images = write_pictures(capture, keyframes.indices, Path(folder)).images
+        estimate = SfmEstimator().estimate(images, stage)
+    tell(f"{len(estimate.views)} of {len(images)} posed (goal {GOAL_S:.0f} s)")
+    for name, value in estimate.report.items():
+        print(f"  {name}: {value}")
+    print(f"  largest memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
