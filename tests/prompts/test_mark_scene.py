@@ -14,8 +14,8 @@ from handmade import box_scene
 from spaceland.cli import run
 from spaceland.errors import OutputError, SceneError
 from spaceland.geometry.transforms import look_at
-from spaceland.prompts import BevMap, MarkConfig, choose_frames, mark_scene
-from spaceland.prompts.export import mark_numbers
+from spaceland.prompts import BevMap, MarkConfig, mark_scene
+from spaceland.prompts.selection import mark_numbers
 from spaceland.scenes.scene import Scene
 
 BOXES = [
@@ -46,12 +46,6 @@ def marked(room: Scene, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("marked")
     mark_scene(room, out, MarkConfig(question="How far is 3 from 4?", table=True))
     return out
-
-
-@pytest.mark.parametrize(("total", "wanted"), [(1, 1), (8, 8), (33, 8), (300, 32), (5, 8), (4, 0), (0, 3)])
-def test_frames_are_those_of_the_paper(total: int, wanted: int) -> None:
-    n = min(total, wanted)
-    assert choose_frames(total, wanted) == [int(np.floor((i - 1) * total / n)) + 1 - 1 for i in range(1, n + 1)]
 
 
 def test_every_disc_lies_on_its_object_and_no_unseen_object_has_one(marked: Path, room: Scene) -> None:

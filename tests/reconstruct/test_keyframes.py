@@ -10,9 +10,8 @@ import pytest
 from captures import scenery, write_photos
 
 from spaceland.errors import ReconstructionError
-from spaceland.prompts.export import choose_frames
 from spaceland.reconstruct.capture import Capture, open_capture
-from spaceland.reconstruct.keyframes import choose_keyframes, sharpest_of_bins, uniform_indices
+from spaceland.reconstruct.keyframes import choose_keyframes, sharpest_of_bins
 from spaceland.reconstruct.picture_motion import change, sharpness_of, step_between
 
 cv2 = pytest.importorskip("cv2", reason="keyframes by motion need opencv (extra recon)")
@@ -28,15 +27,6 @@ def _view(left: float, top: float = 100.0) -> np.ndarray:
 
 def _capture(folder: Path, pictures: list[np.ndarray]) -> Capture:
     return open_capture(write_photos(folder / "capture", pictures, "p{}.jpg"))
-
-
-@pytest.mark.parametrize("total", [1, 7, 100, 334])
-@pytest.mark.parametrize("count", [1, 8, 32])
-def test_uniform_is_the_paper_formula(total: int, count: int) -> None:
-    found = uniform_indices(total, count)
-    assert list(found) == choose_frames(total, count)
-    if count < total:
-        assert [k + 1 for k in found] == [(i - 1) * total // count + 1 for i in range(1, count + 1)]
 
 
 def test_the_sharpest_of_each_bin(tmp_path: Path) -> None:

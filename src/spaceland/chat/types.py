@@ -49,7 +49,10 @@ class Reply:
 class ChatModel(Protocol):
     """Anything that answers a chat with pictures."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
 
     def complete(self, messages: Sequence[Message], generation: Generation) -> Reply:
         """Answer one chat.

@@ -154,13 +154,14 @@ def resolve_marked(
     """
     from spaceland.ask.marked import is_marked_folder, read_marked
     from spaceland.progress import progress_bar
-    from spaceland.prompts import MarkConfig, choose_frames, mark_scene
+    from spaceland.prompts import MarkConfig, mark_scene
+    from spaceland.sampling import evenly
 
     if is_marked_folder(Path(source)):
         marked = read_marked(Path(source))
         if frames is None:
             return marked
-        chosen = choose_frames(len(marked.frames), max(0, frames))
+        chosen = evenly(len(marked.frames), max(0, frames))
         return replace(marked, frames=tuple(marked.frames[k] for k in chosen))
     opened = prepare_source(source, scene, out, stages)
     config = MarkConfig(num_frames=default_frames if frames is None else frames)

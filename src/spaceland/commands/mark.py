@@ -19,6 +19,7 @@ def mark(
     out: Path = Path("out/marked"),
     scene: str | None = None,
     frames: int = 8,
+    choose: Literal["uniform", "coverage"] = "uniform",
     size: int = 1024,
     style: Literal["gpt4scene", "ringed", "som", "box", "outline"] = "gpt4scene",
     layout: Literal["images", "grid"] = "images",
@@ -57,7 +58,8 @@ def mark(
         source: A video, a folder of pictures, or a scene such as rooms:7, scannet:/data/scans or rgbd:kitchen.
         out: Folder for the pictures; files of an earlier run are replaced.
         scene: Scene id, needed when the source holds several.
-        frames: Frames to mark, evenly spread over the video; 0 for the bird's-eye view alone.
+        frames: Frames to mark; 0 for the bird's-eye view alone.
+        choose: uniform: evenly spread over the video, as in the paper. coverage: those that show most of the room.
         size: Longest side of the bird's-eye view in pixels.
         style: gpt4scene: dark red discs as in the paper. ringed: with a white rim. som: number and coloured mask. box:
             number and rectangle. outline: number and outline.
@@ -104,6 +106,7 @@ def mark(
         )
     config = MarkConfig(
         num_frames=frames,
+        choose=choose,
         style=style,
         layout=layout,
         marks=marks,

@@ -33,7 +33,10 @@ _METRES_PER_RADIAN = 1.0
 class BatchFinder(Protocol):
     """A `FrameFinder` that is faster on several pictures at once; the answers are those of `detect`."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
     batch_size: int
 
     def detect_many(self, images: Sequence[UInt8[np.ndarray, "h w 3"]]) -> list[list[Detection]]:
@@ -45,7 +48,10 @@ class BatchFinder(Protocol):
 class VideoFinder(Protocol):
     """Finds things in pictures that follow each other, and knows them again (`Detection.track`)."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
 
     def follow(self, images: Iterable[UInt8[np.ndarray, "h w 3"]]) -> Iterator[list[Detection]]:
         """Detections of each picture, in order."""

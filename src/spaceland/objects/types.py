@@ -36,7 +36,10 @@ class Detection:
 class FrameFinder(Protocol):
     """Finds things in one picture at a time."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
 
     def detect(self, image: UInt8[np.ndarray, "h w 3"]) -> list[Detection]:
         """Detections in a picture, best first."""
@@ -45,10 +48,10 @@ class FrameFinder(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class FoundObject:
-    """A thing in space: points [n, 3] in world metres, the smallest upright box around them, and who shows it.
+    """A thing in space: points [n, 3] in world metres, an upright box around them (`fit_box`), and who shows it.
 
-    `id` counts from 0 in order of score and never changes once given. `score` is 0 to 1. `frames` are the ids of the
-    frames that show it. `votes` counts the labels that detections gave it.
+    `id` counts from 0 in order of score, unless the user's masks bring ids, and never changes once given. `score` is 0
+    to 1. `frames` are the ids of the frames that show it. `votes` counts the labels that detections gave it.
     """
 
     id: int
@@ -71,7 +74,10 @@ class Found:
 class ObjectFinder(Protocol):
     """Finds the objects of a scene whose frames have poses and depth (or whose surface can be ray-cast)."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
 
     def find(self, scene: Scene, progress: Progress | None = None) -> Found:
         """Find the objects.

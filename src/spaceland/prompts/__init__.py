@@ -8,7 +8,6 @@ from spaceland.prompts.bevmap import PerspectiveMap as PerspectiveMap
 from spaceland.prompts.bevmap import map_from_json as map_from_json
 from spaceland.prompts.config import MarkConfig as MarkConfig
 from spaceland.prompts.export import MarkedScene as MarkedScene
-from spaceland.prompts.export import choose_frames as choose_frames
 from spaceland.prompts.export import mark_scene as mark_scene
 from spaceland.prompts.grid import stitch as stitch
 from spaceland.prompts.marks import DiscMark as DiscMark

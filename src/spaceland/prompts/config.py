@@ -8,6 +8,7 @@ from typing import Literal
 from spaceland.errors import OutputError
 from spaceland.prompts.bev import BevConfig
 from spaceland.prompts.ceiling import ROOM_LABELS
+from spaceland.prompts.model_frames import ModelFrameMethod
 from spaceland.prompts.placement import PlacementConfig
 from spaceland.prompts.styles import STYLES, MarkStyle
 from spaceland.visibility import VisibilityConfig
@@ -22,6 +23,8 @@ class MarkConfig:
     """Everything that decides what marked views look like."""
 
     num_frames: int = 8
+    choose: ModelFrameMethod = "uniform"
+    """uniform: evenly spread, as in the paper. coverage: those that together show most of the room."""
     style: str = "gpt4scene"
     marks: bool = True
     """Draw numbers; False: the same pictures without any."""

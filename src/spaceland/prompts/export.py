@@ -23,12 +23,12 @@ from spaceland.prompts.config import MarkConfig as MarkConfig
 from spaceland.prompts.grid import FrameGrid, stitch
 from spaceland.prompts.marks import draw_marks
 from spaceland.prompts.messages import chat_messages, explain_pictures, object_table
+from spaceland.prompts.model_frames import choose_model_frames
 from spaceland.prompts.pictures import MarkedFrame, frame_path, mark_diameter_px, mark_frames
 from spaceland.prompts.placement import Placed, place_bev_marks
 from spaceland.prompts.record import marks_record
-from spaceland.prompts.selection import mark_numbers as mark_numbers
-from spaceland.prompts.selection import markable_objects, select_objects
-from spaceland.scenes.scene import Frame, Scene, SceneObject
+from spaceland.prompts.selection import select_objects
+from spaceland.scenes.scene import Frame, Scene
 
 BEV_FILE, FILLED_FILE, GRID_FILE = "bev.png", "bev_filled.png", "frames_grid.jpg"
 _OWN_FILE = re.compile(r"frames/[^/\\]+\.jpg|bev\.png|bev_filled\.png|frames_grid\.jpg")
@@ -45,26 +45,6 @@ class MarkedScene:
     frame_marks: tuple[Placed, ...]
     record: dict[str, Any]
     prompt: list[dict[str, Any]]
-
-
-def choose_frames(num_total: int, num_wanted: int) -> list[int]:
-    """Indices (from 0) of evenly spread frames: the i-th of n (from 1) is floor((i - 1) N / n) + 1, as in GPT4Scene.
-
-    >>> choose_frames(100, 8)
-    [0, 12, 25, 37, 50, 62, 75, 87]
-    """
-    if num_wanted >= num_total:
-        return list(range(num_total))
-    return [i * num_total // num_wanted for i in range(num_wanted)]
-
-
-def markable(scene: Scene, config: MarkConfig) -> list[SceneObject]:
-    """Objects that may carry a number, as far as their labels go.
-
-    Raises:
-        SceneError: a label in `config.labels` does not occur in the scene.
-    """
-    return markable_objects(scene, config.labels, config.room_labels)
 
 
 def mark_scene(
@@ -93,7 +73,7 @@ def mark_scene(
         seed=config.seed,
     )
     numbers = dict(selection.numbers) if config.marks else {}
-    frames = [scene.frames[k] for k in choose_frames(len(scene.frames), config.num_frames)]
+    frames = [scene.frames[k] for k in choose_model_frames(scene, config.num_frames, config.choose)]
     if config.bev is None and not frames:
         raise SceneError(f"scene {scene.id} has no frames and no bird's-eye view is wanted, so there is no picture")
     bev, bev_marks = _bev_with_marks(scene, numbers, frames, config)

@@ -21,6 +21,7 @@ import numpy as np
 from jaxtyping import Float
 
 from spaceland.geometry.coverage import greedy_cover
+from spaceland.sampling import evenly
 
 T = TypeVar("T")
 _MAX_CANDIDATES = 1200
@@ -28,12 +29,12 @@ _MAX_CANDIDATES = 1200
 
 
 def uniform_frames(frames: Sequence[T], count: int) -> tuple[T, ...]:
-    """`count` frames, the i-th at floor(i * n / count).
+    """`count` evenly spread frames.
 
     >>> uniform_frames(range(100), 4)
     (0, 25, 50, 75)
     """
-    return tuple(frames[i * len(frames) // count] for i in range(count))
+    return tuple(frames[k] for k in evenly(len(frames), count))
 
 
 def coverage_frames(frames: Sequence[T], overlap: Float[np.ndarray, "f f"], count: int) -> tuple[T, ...]:

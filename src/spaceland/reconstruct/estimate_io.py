@@ -35,7 +35,7 @@ def write_estimate(estimate: Estimate, folder: Path) -> None:
             "T_world_cam": view.T_world_cam.tolist(),
         }
         if view.depth is not None:
-            arrays = {"depth": view.depth.astype(np.float32)}
+            arrays: dict[str, np.ndarray] = {"depth": view.depth.astype(np.float32)}
             if view.confidence is not None:
                 arrays["confidence"] = np.rint(255 * np.clip(view.confidence, 0, 1)).astype(np.uint8)
             entry["depth"] = f"depth/{view.id}.npz"

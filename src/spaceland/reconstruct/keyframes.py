@@ -27,6 +27,7 @@ from spaceland.errors import ReconstructionError, require
 from spaceland.reconstruct.capture import Capture, iterate_grey
 from spaceland.reconstruct.picture_motion import Step, change, changes_after, sharpness_of, step_between
 from spaceland.reconstruct.types import Progress
+from spaceland.sampling import evenly
 
 KeyframeMethod = Literal["uniform", "sharp", "motion"]
 
@@ -69,7 +70,7 @@ def choose_keyframes(
     if budget < 1:
         raise ValueError(f"a budget of {budget} pictures is none")
     if method == "uniform":
-        chosen = uniform_indices(total, budget)
+        chosen = tuple(evenly(total, budget))
         return Keyframes(chosen, {"method": method, "total": total, "kept": len(chosen)})
     require("cv2", "recon")
     every = max(1, -(-total // _MAX_LOOKED_AT))
@@ -104,15 +105,6 @@ def choose_keyframes(
         "sharpness_median_kept": round(float(np.median(kept_sharp)), 4),
     }
     return Keyframes(tuple(looks[place].index for place in places), report)
-
-
-def uniform_indices(total: int, count: int) -> tuple[int, ...]:
-    """Indices (from 0) of evenly spread pictures; all of them where there are no more than `count`.
-
-    >>> uniform_indices(100, 8)
-    (0, 12, 25, 37, 50, 62, 75, 87)
-    """
-    return tuple(i * total // count for i in range(count)) if count < total else tuple(range(total))
 
 
 def sharpest_of_bins(sharpness: Float[np.ndarray, "n"], count: int) -> tuple[int, ...]:
@@ -155,7 +147,7 @@ def _by_motion(
         used = min(used * _THRESHOLD_GROWTH, 1.0)
         places, left = _pass(steps, sharpness, used)
     if len(places) > budget:  # cuts only: no threshold separates them
-        kept = uniform_indices(len(places), budget)
+        kept = evenly(len(places), budget)
         left["over the budget"] += len(places) - len(kept)
         places = tuple(places[k] for k in kept)
     return places, used, left

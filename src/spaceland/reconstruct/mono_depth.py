@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -35,6 +35,7 @@ _RELATED_SHARE = 0.15  # of the image diagonal: how far a sparse point speaks fo
 _TYPICAL_ERROR = 0.1  # relative error at which confidence falls to a half
 
 
+@runtime_checkable
 class DepthPredictor(Protocol):
     """What alignment needs of a model; `depth_models.DepthModel` is one."""
 

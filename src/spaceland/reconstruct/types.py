@@ -88,7 +88,10 @@ class Estimate:
 class GeometryEstimator(Protocol):
     """Poses, and where it can depth, from plain pictures."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
 
     def estimate(self, images: Sequence[CaptureImage], progress: Progress | None = None) -> Estimate:
         """Estimate the geometry.
@@ -102,7 +105,10 @@ class GeometryEstimator(Protocol):
 class DepthEstimator(Protocol):
     """Depth on top of known poses: fills `depth` and `confidence` of the views, in the unit of the poses."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What reports call it."""
+        ...
 
     def densify(self, estimate: Estimate, images: Sequence[CaptureImage], progress: Progress | None = None) -> Estimate:
         """The estimate with depth; `images` are those of the capture, looked up by id."""

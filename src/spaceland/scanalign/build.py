@@ -22,7 +22,7 @@ from spaceland.files import read_json, write_json
 from spaceland.objects.attach import with_objects
 from spaceland.objects.types import ObjectFinder
 from spaceland.prompts import MarkConfig, mark_scene
-from spaceland.prompts.export import mark_numbers, markable
+from spaceland.prompts.selection import mark_numbers, markable_objects
 from spaceland.reconstruct.stages import run_stage
 from spaceland.scanalign.annotations import Annotation
 from spaceland.scanalign.proposals import Overlaps
@@ -117,7 +117,7 @@ def _scene(scene: Scene, out: Path, config: AlignConfig, finder: ObjectFinder | 
     if finder is not None:
         found = finder.find(scene)
         shown = with_objects(scene, replace(found, objects=found.objects[: config.max_proposals]))
-    numbers = mark_numbers(markable(shown, config.mark))
+    numbers = mark_numbers(markable_objects(shown, config.mark.labels, config.mark.room_labels))
     overlaps = Overlaps.of(scene.objects, {n: shown.objects_by_id[k].aabb for k, n in numbers.items()})
 
     def make(folder: Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from PIL import Image
 from spaceland.errors import SceneError, SourceError
 from spaceland.files import read_image
 from spaceland.geometry.camera import PinholeCamera
+from spaceland.sampling import evenly
 
 MAX_SIDE_PX = 32768
 SATURATED = 65535
@@ -143,9 +144,7 @@ def content_key(*parts: Path | bytes | str | float | None) -> Callable[[], str]:
 def pick(items: Sequence[T], stride: int, max_frames: int | None) -> list[T]:
     """Every `stride`-th item, then at most `max_frames` of them, evenly spread and with the first among them."""
     kept = list(items[::stride])
-    if max_frames is not None and len(kept) > max_frames:
-        kept = [kept[k * len(kept) // max_frames] for k in range(max_frames)]
-    return kept
+    return kept if max_frames is None else [kept[k] for k in evenly(len(kept), max_frames)]
 
 
 def number_option(options: dict[str, str], name: str, kind: str) -> float | None:

@@ -56,8 +56,7 @@ def read_polycam(folder: Path, scene_id: str, options: PhoneOptions) -> Scene:
             continue
         camera, pose, time_s = _camera(record_path, path)
         depth_path = base / "depth" / f"{path.stem}.png"
-        has_depth = depth_path.is_file()
-        depth_camera = camera.scaled(*image_size(depth_path)) if has_depth else None
+        depth_camera = camera.scaled(*image_size(depth_path)) if depth_path.is_file() else None
         frames.append(
             Frame(
                 id=path.stem,
@@ -66,7 +65,7 @@ def read_polycam(folder: Path, scene_id: str, options: PhoneOptions) -> Scene:
                 color=partial(read_color, path, camera),
                 content_key=content_key(depth_path, "mm"),
                 color_path=path,
-                depth=partial(read_depth, depth_path, depth_camera, 1000.0) if has_depth else None,
+                depth=None if depth_camera is None else partial(read_depth, depth_path, depth_camera, 1000.0),
                 depth_camera=depth_camera,
                 timestamp_s=time_s,
             )

@@ -48,9 +48,8 @@ def read_stray(folder: Path, scene_id: str, options: PhoneOptions) -> Scene:
     frames = []
     for number, time_s, pose in pick(rows, options.stride, options.max_frames):
         depth_path, confidence_path = (folder / kind / f"{number:06d}.png" for kind in ("depth", "confidence"))
-        has_depth = depth_path.is_file()
-        skipped["depth: no image for a frame"] += not has_depth
-        depth_camera = camera.scaled(*image_size(depth_path)) if has_depth else None
+        depth_camera = camera.scaled(*image_size(depth_path)) if depth_path.is_file() else None
+        skipped["depth: no image for a frame"] += depth_camera is None
         frames.append(
             Frame(
                 id=f"{number:06d}",
@@ -58,9 +57,9 @@ def read_stray(folder: Path, scene_id: str, options: PhoneOptions) -> Scene:
                 T_world_cam=pose,
                 color=partial(_color, video, number),
                 content_key=content_key(depth_path, confidence_path, options.confidence),
-                depth=partial(_depth, depth_path, confidence_path, depth_camera, options.confidence)
-                if has_depth
-                else None,
+                depth=None
+                if depth_camera is None
+                else partial(_depth, depth_path, confidence_path, depth_camera, options.confidence),
                 depth_camera=depth_camera,
                 timestamp_s=time_s,
             )

@@ -127,7 +127,11 @@ def _frame(shot: Shot, options: PosedOptions) -> Frame:
     pose = shot.T_world_cam.copy()
     pose[:3, 3] *= options.scale
     # Depth may be of another size than the picture.
-    depth_lens = None if shot.depth is None else shot.lens.scaled(*image_size(shot.depth))
+    depth, depth_camera = None, None
+    if shot.depth is not None:
+        depth_lens = shot.lens.scaled(*image_size(shot.depth))
+        depth = partial(_depth, shot.depth, depth_lens, options.depth_scale)
+        depth_camera = _camera(depth_lens)
     return Frame(
         id=shot.id,
         camera=camera,
@@ -135,8 +139,8 @@ def _frame(shot: Shot, options: PosedOptions) -> Frame:
         color=partial(read_color, shot.color, camera) if straight else partial(_straight, shot.color, shot.lens),
         content_key=content_key(shot.depth, options.depth_scale),
         color_path=shot.color if straight else None,
-        depth=None if depth_lens is None else partial(_depth, shot.depth, depth_lens, options.depth_scale),
-        depth_camera=None if depth_lens is None else _camera(depth_lens),
+        depth=depth,
+        depth_camera=depth_camera,
     )
 
 

@@ -17,7 +17,7 @@ from jaxtyping import Bool, Float
 
 from spaceland.geometry.coverage import greedy_cover
 from spaceland.geometry.transforms import transform_points
-from spaceland.reconstruct.keyframes import uniform_indices
+from spaceland.sampling import evenly
 from spaceland.scenes.scene import Frame, Scene
 from spaceland.visibility import VisibilityConfig
 from spaceland.visibility.frame_maps import spread_frames
@@ -29,7 +29,7 @@ _MAX_DEPTH_M = 10.0
 _SAMPLES = 80
 
 
-def choose_model_frames(scene: Scene, count: int, method: ModelFrameMethod = "uniform") -> tuple[int, ...]:
+def choose_model_frames(scene: Scene, count: int, method: ModelFrameMethod = "uniform") -> list[int]:
     """Ascending positions in `scene.frames` of at most `count` frames.
 
     Of more than 400 frames, every n-th is a candidate for "coverage".
@@ -39,10 +39,10 @@ def choose_model_frames(scene: Scene, count: int, method: ModelFrameMethod = "un
     """
     total = len(scene.frames)
     if method == "uniform" or count >= total:
-        return uniform_indices(total, count)
+        return evenly(total, count)
     candidates = list(spread_frames(total))
     if len(candidates) < count:
-        return uniform_indices(total, count)
+        return evenly(total, count)
     shown = shown_cubes(scene, [scene.frames[k] for k in candidates])
     order = greedy_cover(shown, np.ones(len(shown)), count)
     covered = np.zeros(len(shown), dtype=bool)
@@ -55,7 +55,7 @@ def choose_model_frames(scene: Scene, count: int, method: ModelFrameMethod = "un
     while len(chosen) < count:
         away = np.abs(np.arange(len(candidates))[:, None] - np.array(chosen or [-1])[None]).min(1)
         chosen.append(int(np.argmax(away)))
-    return tuple(sorted(candidates[k] for k in chosen))
+    return sorted(candidates[k] for k in chosen)
 
 
 def shown_cubes(scene: Scene, frames: list[Frame]) -> Bool[np.ndarray, "cubes f"]:
