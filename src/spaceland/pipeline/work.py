@@ -1,7 +1,7 @@
 """A work folder as a source: the scene that its stages made, with the objects that were found.
 
-    spaceland reconstruct room.mp4 --out out/room
-    spaceland mark out/room          spaceland view out/room          spaceland generate work:out/room
+spaceland reconstruct room.mp4 --out out/room
+spaceland mark out/room          spaceland view out/room          spaceland generate work:out/room
 """
 
 from __future__ import annotations
