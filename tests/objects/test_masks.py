@@ -142,7 +142,12 @@ def test_broken_folders(scene: Scene, folder: Path, tmp_path_factory: pytest.Tem
     fails("300x240.*320x240")
     path.write_bytes(good)
     (folder / "000777.png").write_bytes(good)
-    fails("no frame of scene.*000777")
+    # A recording may have been thinned: masks of frames that are not there are counted, unless all are such.
+    assert MaskFolderFinder(folder).find(scene).report["masks_of_other_frames"] == 1
+    others = [file.rename(file.with_name(f"x{file.name}")) for file in sorted(folder.glob("*.png"))]
+    fails("no frame of scene.*x000000")
+    for file in others:
+        file.rename(file.with_name(file.name[1:]))
     (folder / "000777.png").unlink()
     for text in ('["chair"]', '{"one": "chair"}', '{"0": "chair"}', '{"1": 5}', "{"):
         (folder / "labels.json").write_text(text)
@@ -186,7 +191,7 @@ def test_broken_files_of_run_lengths(scene: Scene, tmp_path: Path) -> None:
 
     fails({"annotations": []}, "expected a list")
     fails([5], "entry 0: expected an object")
-    fails([good, {**good, "frame_id": "../../etc/passwd"}], "no frame of scene")
+    fails([{**good, "frame_id": "../../etc/passwd"}], "no frame of scene")
     fails([{**good, "frame_id": 7}], "must be texts")
     fails([{key: good[key] for key in ("frame_id", "label")}], "segmentation missing")
     fails([{**good, "score": 1.5}], "score")

@@ -172,7 +172,7 @@ def test_wrong_settings_are_refused() -> None:
 def test_command_says_what_it_wrote(
     room: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("spaceland.scenes.sources.open_scene", lambda spec, scene_id: room)
+    monkeypatch.setattr("spaceland.pipeline.run.open_scene", lambda spec, scene_id: room)
     assert run(["mark", "rooms:1", "--out", str(tmp_path), "--frames", "2", "--size", "400", "--labels", "Bed"]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "cut 1.90 m above the floor (rule: cameras)" in printed
@@ -186,6 +186,6 @@ def test_an_object_label_is_not_terminal_markup(
     room: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     odd = replace(room.objects[3], label="[bold red]bed[/x]")
-    monkeypatch.setattr("spaceland.scenes.sources.open_scene", lambda spec, scene_id: replace(room, objects=(odd,)))
+    monkeypatch.setattr("spaceland.pipeline.run.open_scene", lambda spec, scene_id: replace(room, objects=(odd,)))
     assert run(["mark", "rooms:1", "--out", str(tmp_path), "--frames", "0", "--size", "400"]) == 0
     assert "[bold red]bed[/x]" in capsys.readouterr().out

@@ -62,8 +62,8 @@ class MaskFolderFinder:
         """Find the objects.
 
         Raises:
-            SceneError: an image is broken, has another shape than its frame's picture or belongs to no frame, or the
-                scene has neither depth nor a surface.
+            SceneError: an image is broken or has another shape than its frame's picture, none belongs to a frame, or
+                the scene has neither depth nor a surface.
         """
         folder = Path(self.folder)
         if not folder.is_dir():
@@ -71,15 +71,16 @@ class MaskFolderFinder:
         paths = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in _SUFFIXES}
         if not paths:
             raise SceneError(f"{folder} holds no PNG; expected one image of ids for each frame, such as 000000.png")
-        _check_frames(scene, set(paths), str(folder))
+        known = _known_frames(scene, set(paths), str(folder))
         labels = read_id_labels(folder / "labels.json") if (folder / "labels.json").exists() else {}
 
         def load(frame: Frame) -> list[Detection]:
             return detections_of_ids(read_id_image(paths[frame.id], frame), labels, frame, tracks=self.same_ids)
 
-        detections = LazyDetections(scene, sorted(paths), load)
+        detections = LazyDetections(scene, known, load)
         config = replace(self.config, merge=replace(self.config.merge, trust_tracks=self.same_ids))
-        return find_objects(scene, detections, config, self.name, progress=progress)
+        found = find_objects(scene, detections, config, self.name, progress=progress)
+        return _counted(found, len(paths) - len(known))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,18 +95,18 @@ class MaskFileFinder:
         """Find the objects.
 
         Raises:
-            SceneError: the file is no such list, a mask is broken, has another shape than its frame's picture or
-                belongs to no frame, or the scene has neither depth nor a surface.
+            SceneError: the file is no such list, a mask is broken or has another shape than its frame's picture, none
+                belongs to a frame, or the scene has neither depth nor a surface.
         """
         by_frame = read_mask_entries(Path(self.path))
-        _check_frames(scene, set(by_frame), str(self.path))
+        known = _known_frames(scene, set(by_frame), str(self.path))
 
         def load(frame: Frame) -> list[Detection]:
             return [_detection(entry, frame, f"{self.path}: entry {number}") for number, entry in by_frame[frame.id]]
 
-        return find_objects(
-            scene, LazyDetections(scene, sorted(by_frame), load), self.config, self.name, progress=progress
-        )
+        detections = LazyDetections(scene, known, load)
+        found = find_objects(scene, detections, self.config, self.name, progress=progress)
+        return _counted(found, len(by_frame) - len(known))
 
 
 class LazyDetections(Mapping[str, list[Detection]]):
@@ -225,11 +226,22 @@ def _check_shape(width: int, height: int, frame: Frame, where: str) -> None:
         )
 
 
-def _check_frames(scene: Scene, named: set[str], where: str) -> None:
-    unknown = sorted(named - set(scene.frames_by_id))
-    if unknown:
+def _known_frames(scene: Scene, named: set[str], where: str) -> list[str]:
+    """Ids of the frames that have a mask, in order; masks of other frames (of a recording that was thinned) are none.
+
+    Raises:
+        SceneError: no mask belongs to any frame of the scene.
+    """
+    known = sorted(named & set(scene.frames_by_id))
+    if named and not known:
         first = f"such as {scene.frames[0].id!r}" if scene.frames else "none at all"
         raise SceneError(
-            f"{where}: {len(unknown)} masks belong to no frame of scene {scene.id} ({', '.join(unknown[:3])}); "
+            f"{where}: {len(named)} masks belong to no frame of scene {scene.id} ({', '.join(sorted(named)[:3])}); "
             f"its {len(scene.frames)} frames have ids {first}"
         )
+    return known
+
+
+def _counted(found: Found, unknown: int) -> Found:
+    """The objects with a count of the masks that belong to no frame."""
+    return Found(found.objects, {**found.report, "masks_of_other_frames": unknown})
