@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.ready
+# What the tests need on top: reconstruction, the detector, pages, and models on the processor.
+EXTRAS := .venv/.extras
 
 .PHONY: setup demo demo-short test test-all lint format bench clean
 
@@ -13,18 +15,23 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --no-build-isolation -c constraints.txt -e '.[dev]'
 	@touch $(STAMP)
 
+$(EXTRAS): $(STAMP)
+	$(BIN)/python -m pip install --quiet --no-build-isolation -c constraints.txt -e '.[dev,recon,detect,web,model]'
+	@touch $(EXTRAS)
+
 demo: $(STAMP)
 	$(BIN)/spaceland demo --out out/demo
 
 demo-short: $(STAMP)
 	$(BIN)/spaceland demo --out out/demo-short --scenes rooms:1
 
-test: $(STAMP)
+test: $(EXTRAS)
 	$(BIN)/python -m pytest -n 2 -m 'not heavy'
 
 # Heavy groups and extras too; tests on real scans run when SPACELAND_REAL_DATA names their folder.
-test-all: $(STAMP)
+test-all: $(EXTRAS)
 	$(BIN)/python -m pip install --quiet --no-build-isolation -c constraints.txt -e '.[dev,ray]'
+	-$(BIN)/python -m pip install --quiet --no-build-isolation -c constraints.txt -e '.[phone]'
 	$(BIN)/python -m pytest -n 2
 
 lint: $(STAMP)

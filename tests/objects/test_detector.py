@@ -29,7 +29,7 @@ ASSETS = resources.files("spaceland") / "assets" / "detector"
 
 @pytest.fixture(scope="module")
 def finder() -> SsdFinder:
-    pytest.importorskip("ai_edge_litert", reason="the built-in detector needs the extra 'detect'")
+    pytest.importorskip("ai_edge_litert", reason="the built-in detector needs the extra 'detect'", exc_type=ImportError)
     return SsdFinder()
 
 
@@ -64,7 +64,7 @@ def test_the_network_has_one_answer_for_each_anchor(finder: SsdFinder) -> None:
 
 
 def test_boxes_lie_in_the_picture_best_first_without_doubles_and_the_same_each_time(room: Scene) -> None:
-    pytest.importorskip("ai_edge_litert", reason="the built-in detector needs the extra 'detect'")
+    pytest.importorskip("ai_edge_litert", reason="the built-in detector needs the extra 'detect'", exc_type=ImportError)
     low = SsdFinder(SsdConfig(min_score=0.02, tiles=True))
     picture = np.asarray(room.frames[1].color())
     found = low.detect(picture)
@@ -94,7 +94,7 @@ def test_pictures_that_cannot_be_used_are_refused(finder: SsdFinder, picture: np
 
 @pytest.mark.parametrize("content", [b"", b"no model at all" * 10, "cut"])
 def test_a_damaged_model_is_refused(content: bytes | str, tmp_path: Path) -> None:
-    pytest.importorskip("ai_edge_litert", reason="the built-in detector needs the extra 'detect'")
+    pytest.importorskip("ai_edge_litert", reason="the built-in detector needs the extra 'detect'", exc_type=ImportError)
     whole = (ASSETS / "ssd_mobilenetv2_oidv4_fp16.tflite").read_bytes()
     path = tmp_path / "model.tflite"
     path.write_bytes(whole[: len(whole) // 2] if isinstance(content, str) else content)
@@ -103,7 +103,7 @@ def test_a_damaged_model_is_refused(content: bytes | str, tmp_path: Path) -> Non
 
 
 def test_a_missing_model_is_named(tmp_path: Path) -> None:
-    pytest.importorskip("ai_edge_litert", reason="the built-in detector needs the extra 'detect'")
+    pytest.importorskip("ai_edge_litert", reason="the built-in detector needs the extra 'detect'", exc_type=ImportError)
     with pytest.raises(SceneError, match=r"gone\.tflite"):
         SsdFinder(model=tmp_path / "gone.tflite")
 

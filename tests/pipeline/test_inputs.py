@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from spaceland.errors import SourceError
-from spaceland.files import encode_jpeg
+from spaceland.files import encode_jpeg, encode_png, write_bytes, write_json
 from spaceland.pipeline.config import PipelineConfig
-from spaceland.pipeline.finders import make_finder
+from spaceland.pipeline.finders import files_key, make_finder
 from spaceland.pipeline.inputs import capture_path
+from spaceland.pipeline.run import prepare
 from spaceland.pipeline.words import describe
 from spaceland.reconstruct.stages import StageResult
 
@@ -31,6 +32,18 @@ def test_videos_and_pictures_are_captures_and_datasets_are_not(tmp_path: Path) -
     assert capture_path(str(photos)) is None
 
 
+def test_folders_that_these_programs_wrote_are_no_pictures_of_a_room(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "bev.png", encode_png(np.zeros((4, 4, 3), np.uint8)))
+    assert capture_path(str(tmp_path)) == tmp_path
+    (tmp_path / "objects.json").write_text("{}")
+    (tmp_path / "prompt.json").write_text("[]")
+    with pytest.raises(SourceError, match="holds marked views"):
+        capture_path(str(tmp_path))
+    write_json(tmp_path / "poses/stage.json", {})
+    with pytest.raises(SourceError, match="whose scene is not finished"):
+        capture_path(str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -38,6 +51,7 @@ def test_videos_and_pictures_are_captures_and_datasets_are_not(tmp_path: Path) -
         ({"depth": "magic"}, "depth 'magic' is unknown"),
         ({"objects": "all"}, "objects 'all' is unknown"),
         ({"max_frames": 0}, "max_frames is 0"),
+        ({"scale": "camera=1.4"}, "scale 'camera=1.4' is not understood"),
     ],
 )
 def test_settings_that_make_no_sense(settings: dict[str, object], words: str) -> None:
@@ -49,6 +63,18 @@ def test_masks_that_are_not_there(tmp_path: Path) -> None:
     for name in ("masks:", f"masks:{tmp_path / 'none'}", f"mask3d:{tmp_path / 'none'}"):
         with pytest.raises(SourceError, match="there is no file or folder"):
             make_finder(name)
+        # It is told before the first stage, which would take minutes.
+        with pytest.raises(SourceError, match="there is no file or folder"):
+            prepare("rooms:7", tmp_path / "work", PipelineConfig(objects=name))
+
+
+def test_masks_that_change_are_noticed(tmp_path: Path) -> None:
+    assert files_key("auto") is None
+    (tmp_path / "a.png").write_bytes(b"1")
+    first = files_key(f"masks:{tmp_path}")
+    assert files_key(f"masks:{tmp_path}") == first is not None
+    (tmp_path / "labels.json").write_text("{}")
+    assert files_key(f"masks:{tmp_path}") != first
 
 
 def test_stages_in_words(tmp_path: Path) -> None:
@@ -57,4 +83,4 @@ def test_stages_in_words(tmp_path: Path) -> None:
     assert line == f"poses: 57 of 60 pictures posed, reprojection error 0.62 px; 24 s ({tmp_path})"
     report = {"vertices": 88423, "floor_found": True, "metric": False, "scale_source": "unknown"}
     line = describe(StageResult("scene", tmp_path, "k", report, 24.3, False))
-    assert line == f"scene: 88,423 vertices, level, scale unknown (unknown); kept from an earlier run ({tmp_path})"
+    assert line == f"scene: 88,423 vertices, level, scale unknown; kept from an earlier run ({tmp_path})"

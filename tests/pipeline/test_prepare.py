@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,7 +43,7 @@ def room() -> Scene:
 @pytest.fixture(scope="module")
 def recording(room: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """The room as a tilted RGB-D recording, and its ids as masks that a user might have."""
-    pytest.importorskip("open3d", reason="fusing needs the extra recon")
+    pytest.importorskip("open3d", reason="fusing needs the extra recon", exc_type=ImportError)
     base = tmp_path_factory.mktemp("recording")
     written = write_rgbd(room, base / "kitchen", "open3d", T_file_world=TILT)
     for k, frame in enumerate(room.frames):
@@ -115,6 +117,42 @@ def test_a_work_folder_is_a_source(recording: tuple[str, Path], tmp_path: Path) 
         assert scene.id == made.scene.id and len(scene.objects) == len(made.scene.objects) > 0
     passed = prepare(str(tmp_path / "work"), tmp_path / "other")
     assert passed.stages == () and len(passed.scene.objects) == len(scene.objects)
+    # A scene of an earlier capture beside it is not chosen from, and objects that are no longer wanted do not stay.
+    shutil.copytree(tmp_path / "work/scene" / made.scene.id, tmp_path / "work/scene/another")
+    assert open_scene(str(tmp_path / "work")).id == made.scene.id
+    prepare(source, tmp_path / "work", PipelineConfig(objects="none"))
+    assert open_scene(str(tmp_path / "work")).objects == ()
+    for name in (made.scene.id, "another"):
+        shutil.rmtree(tmp_path / "work/scene" / name)
+    with pytest.raises(SourceError, match="has lost its scene"):
+        open_scene(f"work:{tmp_path / 'work'}")
     (tmp_path / "work/scene/stage.json").unlink()
     with pytest.raises(SourceError, match="no finished scene"):
         open_scene(f"work:{tmp_path / 'work'}")
+
+
+def test_objects_of_a_scene_that_is_made_anew_do_not_stay(recording: tuple[str, Path], tmp_path: Path) -> None:
+    source, masks = recording
+    steps: list[tuple[str, int]] = []
+
+    @contextlib.contextmanager
+    def bars(label: str, total: int) -> Iterator[Callable[[int, str], None]]:
+        count = [0]
+
+        def advance(number: int, note: str) -> None:
+            count[0] += number
+            if label == "objects" and stop:
+                raise KeyboardInterrupt
+
+        yield advance
+        steps.append((label, total - count[0]))
+
+    stop = False
+    config = PipelineConfig(objects=f"masks:{masks}", max_frames=12)
+    prepare(source, tmp_path, config, bars=bars)
+    assert ("scene", 0) in steps  # the bar ends where it says
+    stop = True
+    with pytest.raises(KeyboardInterrupt):
+        prepare(source, tmp_path, replace(config, max_frames=10), bars=bars)
+    scene = open_scene(str(tmp_path))
+    assert len(scene.frames) == 10 and scene.objects == ()

@@ -24,7 +24,7 @@ from spaceland.scenes.folder_write import write_scene
 from spaceland.scenes.points import frame_points
 from spaceland.scenes.sources import open_source
 
-pytest.importorskip("open3d", reason="fusing needs open3d (extra recon)")
+pytest.importorskip("open3d", reason="fusing needs open3d (extra recon)", exc_type=ImportError)
 
 Z = np.array([0.0, 0.0, 1.0])
 MOTION, FACTOR = rooms.random_motion(21), 0.31

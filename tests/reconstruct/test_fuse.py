@@ -18,7 +18,7 @@ from spaceland.reconstruct.fuse import fuse, fuse_estimate
 from spaceland.reconstruct.fuse_sizes import FuseSettings, choose_sizes
 from spaceland.reconstruct.types import CaptureImage, Estimate, EstimatedView
 
-o3d = pytest.importorskip("open3d", reason="fusing needs open3d (extra recon)")
+o3d = pytest.importorskip("open3d", reason="fusing needs open3d (extra recon)", exc_type=ImportError)
 
 CAMERA = PinholeCamera.from_fov(160, 120, 60.0)
 RED, BLUE = (200, 30, 30), (30, 30, 200)

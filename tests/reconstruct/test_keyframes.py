@@ -14,7 +14,7 @@ from spaceland.reconstruct.capture import Capture, open_capture
 from spaceland.reconstruct.keyframes import choose_keyframes, sharpest_of_bins
 from spaceland.reconstruct.picture_motion import change, sharpness_of, step_between
 
-cv2 = pytest.importorskip("cv2", reason="keyframes by motion need opencv (extra recon)")
+cv2 = pytest.importorskip("cv2", reason="keyframes by motion need opencv (extra recon)", exc_type=ImportError)
 
 
 _WALL = scenery(1400, 500)

@@ -10,7 +10,7 @@ from spaceland.errors import ReconstructionError
 from spaceland.reconstruct.lens import Lens, lens_of, straighten, undistort_images
 from spaceland.reconstruct.types import Estimate
 
-cv2 = pytest.importorskip("cv2", reason="straightening pictures needs opencv (extra recon)")
+cv2 = pytest.importorskip("cv2", reason="straightening pictures needs opencv (extra recon)", exc_type=ImportError)
 _LENSES = [
     Lens(640, 480, 520.0, 320.0, 240.0),
     Lens(640, 480, 520.0, 320.0, 240.0, -0.12),

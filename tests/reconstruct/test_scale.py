@@ -104,6 +104,12 @@ def test_impossible_heights_are_a_warning(world: tuple[list[DepthView], WorldFix
     assert "12.00 m above" in _scale("travel=6.4", world).warnings[0]
 
 
+@pytest.mark.parametrize("text", ["camera-height=900", "travel=0.001"])
+def test_rooms_of_no_possible_size_are_refused(text: str, world: tuple[list[DepthView], WorldFix]) -> None:
+    with pytest.raises(ReconstructionError, match=r"the scene would be .* m across"):
+        _scale(text, world)
+
+
 def test_without_floor_heights_are_refused() -> None:
     surface = rooms.walls(4, 3, 2.5)
     poses = [look_at(EYE, np.array([2.0 + k, 3.0, 1.2])) for k in (-1, 0, 1)]

@@ -14,8 +14,8 @@ from spaceland.reconstruct.types import Estimate
 from spaceland.scenes.scene import Frame, Scene
 from spaceland.scenes.sources import open_scene
 
-cv2 = pytest.importorskip("cv2", reason="pictures are straightened with opencv (extra recon)")
-pytest.importorskip("pycolmap", reason="structure from motion needs pycolmap (extra recon)")
+cv2 = pytest.importorskip("cv2", reason="pictures are straightened with opencv (extra recon)", exc_type=ImportError)
+pytest.importorskip("pycolmap", reason="structure from motion needs pycolmap (extra recon)", exc_type=ImportError)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from spaceland.reconstruct.capture_files import write_pictures
 from spaceland.reconstruct.keyframes import choose_keyframes
 from spaceland.reconstruct.sfm import SfmEstimator
 
-pytest.importorskip("pycolmap", reason="structure from motion needs pycolmap (extra recon)")
+pytest.importorskip("pycolmap", reason="structure from motion needs pycolmap (extra recon)", exc_type=ImportError)
 
 
 @pytest.mark.real

@@ -12,7 +12,7 @@ import pytest
 from spaceland.errors import OutputError, SceneError
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.reconstruct.estimate_io import read_estimate, write_estimate
-from spaceland.reconstruct.stages import StageResult, run_stage
+from spaceland.reconstruct.stages import StageResult, forget, run_stage
 from spaceland.reconstruct.types import Estimate, EstimatedView, SparsePoints
 
 
@@ -73,6 +73,31 @@ def test_what_the_user_put_there_is_kept_and_later_stages_follow_it(tmp_path: Pa
     assert not chain(tmp_path, first, second, budget=99).made_now
     (tmp_path / "a/file.txt").write_text("changed once more")
     assert chain(tmp_path, first, second).made_now and first.times == 1
+
+
+def test_a_stage_that_lost_or_changed_a_file_is_not_built_upon(tmp_path: Path) -> None:
+    first, second = Counting(), Counting()
+    chain(tmp_path, first, second)
+    (tmp_path / "a/notes.txt").write_text("somebody's file, no part of the stage")
+    chain(tmp_path, first, second)
+    (tmp_path / "a/file.txt").write_text("cut")
+    with pytest.raises(SceneError, match=r"1 of 1 files of the stage 'a' are missing or changed \(file.txt\); delete"):
+        chain(tmp_path, first, second)
+    (tmp_path / "a/file.txt").unlink()
+    with pytest.raises(SceneError, match="set made_by"):
+        chain(tmp_path, first, second)
+    assert run_stage(tmp_path, "a", {"budget": 8}, (), first, redo=True).made_now
+    chain(tmp_path, first, second)
+    assert (first.times, second.times) == (2, 1)
+
+
+def test_stages_are_forgotten_but_not_the_users(tmp_path: Path) -> None:
+    first, second = Counting(), Counting()
+    chain(tmp_path, first, second)
+    record = json.loads((tmp_path / "a/stage.json").read_text())
+    (tmp_path / "a/stage.json").write_text(json.dumps({**record, "made_by": "me"}))
+    forget(tmp_path, ("a", "b", "never made"))
+    assert (tmp_path / "a/stage.json").exists() and not (tmp_path / "b/stage.json").exists()
 
 
 def test_a_work_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from spaceland.reconstruct.stereo_pairs import PairConfig, anchors_of, choose_ne
 from spaceland.reconstruct.types import CaptureImage, Estimate, EstimatedView, SparsePoints
 from spaceland.scenes.sources import open_scene
 
-pytest.importorskip("cv2", reason="stereo matching needs OpenCV (extra recon)")
+pytest.importorskip("cv2", reason="stereo matching needs OpenCV (extra recon)", exc_type=ImportError)
 
 SIDEWAYS = [pose((x, y, 0.0)) for x in (0.0, 0.15, 0.3) for y in (0.0, 0.12)]
 

@@ -12,7 +12,7 @@ from spaceland.reconstruct.stereo import StereoConfig, StereoDepthEstimator
 from spaceland.reconstruct.types import CaptureImage, Estimate, EstimatedView
 from spaceland.scenes.sources import open_source
 
-pytest.importorskip("cv2", reason="stereo matching needs OpenCV (extra recon)")
+pytest.importorskip("cv2", reason="stereo matching needs OpenCV (extra recon)", exc_type=ImportError)
 
 
 @pytest.mark.real

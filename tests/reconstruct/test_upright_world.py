@@ -51,7 +51,7 @@ def _off_axis_deg(direction: np.ndarray) -> float:
     ],
 )
 def test_rooms_in_any_pose_and_unit(seed: int, motion: int | None, factor: float) -> None:
-    pytest.importorskip("open3d", reason="fusing needs open3d (extra recon)")
+    pytest.importorskip("open3d", reason="fusing needs open3d (extra recon)", exc_type=ImportError)
     T = np.eye(4) if motion is None else rooms.random_motion(motion)
     surface = rooms.moved_surface(rooms.fused(seed).surface, T, factor)
     poses = rooms.moved_poses([view.T_world_cam for view in rooms.views(seed)], T, factor)
@@ -81,7 +81,7 @@ def test_rooms_in_any_pose_and_unit(seed: int, motion: int | None, factor: float
 @pytest.mark.heavy
 def test_estimated_depth_with_noise_and_outliers_still_stands() -> None:
     """Each view has a scale of its own (5 %), smooth errors of 5 %, and 10 % of its pixels are wrong altogether."""
-    pytest.importorskip("open3d", reason="fusing needs open3d (extra recon)")
+    pytest.importorskip("open3d", reason="fusing needs open3d (extra recon)", exc_type=ImportError)
     rng, T, factor = np.random.default_rng(1), rooms.random_motion(9), 0.3
     noisy = []
     for view in rooms.moved(rooms.views(rooms.PLAIN), T, factor):

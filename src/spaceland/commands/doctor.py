@@ -2,7 +2,24 @@
 
 from __future__ import annotations
 
-CORE = ("numpy", "scipy", "pillow", "trimesh", "embreex", "av", "pyarrow", "tyro", "rich", "jaxtyping")
+import contextlib
+
+CORE = ("numpy", "scipy", "pillow", "trimesh", "embreex", "av", "pyarrow", "tyro", "rich", "jaxtyping", "httpx")
+OPTIONAL = {
+    "recon": ("open3d", "pycolmap", "opencv-python-headless"),
+    "detect": ("ai-edge-litert",),
+    "model": ("torch", "transformers", "torchvision"),
+    "web": ("viser",),
+    "phone": ("pyliblzfse",),
+    "ray": ("ray",),
+}
+"""Packages by extra; torchvision belongs to none and is looked at because a broken one breaks transformers."""
+_MODULES = {
+    "pillow": "PIL",
+    "opencv-python-headless": "cv2",
+    "ai-edge-litert": "ai_edge_litert",
+    "pyliblzfse": "liblzfse",
+}
 SYSTEM = {"chromium": "shows pages in tests"}
 
 
@@ -18,12 +35,12 @@ def doctor() -> int:
     print(f"python     {platform.python_version()} on {platform.system()} {platform.machine()}")
     print(f"cache      {default_cache_dir()}")
     problems = [problem for name in CORE if (problem := _package(name))]
-    print("optional:")
-    problems += [
-        problem for name in ("torch", "torchvision", "transformers") if (problem := _package(name, needed=False))
-    ]
+    for extra, names in OPTIONAL.items():
+        print(f"extra {extra}:")
+        problems += [problem for name in names if (problem := _package(name, needed=False))]
+    print("programs:")
     for program, use in SYSTEM.items():
-        print(f"  {program:<12} {shutil.which(program) or f'not found ({use})'}")
+        print(f"  {program:<24} {shutil.which(program) or f'not found ({use})'}")
     problems += _ray_problem()
     for problem in problems:
         print(f"PROBLEM: {problem}")
@@ -37,14 +54,14 @@ def _package(name: str, needed: bool = True) -> str | None:
     import importlib.metadata
 
     try:
-        version = importlib.metadata.version(name)
+        version = _version(name)
     except importlib.metadata.PackageNotFoundError:
-        print(f"  {name:<12} not installed")
+        print(f"  {name:<24} not installed")
         return f"{name} is not installed: pip install spaceland" if needed else None
     try:
-        importlib.import_module({"pillow": "PIL"}.get(name, name))
+        importlib.import_module(_MODULES.get(name, name))
     except Exception as error:  # a broken binary wheel may raise anything
-        print(f"  {name:<12} {version}  DOES NOT IMPORT ({type(error).__name__}: {error})")
+        print(f"  {name:<24} {version}  DOES NOT IMPORT ({type(error).__name__}: {error})")
         if name == "torchvision":
             return (
                 "torchvision is installed but cannot be imported, which breaks transformers too: its wheel does "
@@ -52,8 +69,18 @@ def _package(name: str, needed: bool = True) -> str | None:
                 "torch; pip uninstall torchvision, or install the pair that belongs together"
             )
         return f"{name} {version} is installed but cannot be imported: {error}"
-    print(f"  {name:<12} {version}")
+    print(f"  {name:<24} {version}")
     return None
+
+
+def _version(name: str) -> str:
+    """The installed version; Open3D has a package of another name for machines without a GPU."""
+    import importlib.metadata
+
+    if name == "open3d":
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            return importlib.metadata.version("open3d-cpu")
+    return importlib.metadata.version(name)
 
 
 def _ray_problem() -> list[str]:

@@ -1,0 +1,44 @@
+"""A scene whose scale is not known is not passed off as one in metres."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from handmade import box_scene
+from spaceland.ask.marked import is_marked_folder, read_marked
+from spaceland.errors import SceneError
+from spaceland.geometry.transforms import look_at
+from spaceland.prompts import BevConfig, MarkConfig, mark_scene
+from spaceland.scenes.scene import Scene
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    pose = look_at(np.array([3.0, 1.2, 1.5]), np.array([2.8, 4.8, 0.6]))
+    return box_scene([("chair", (2, 4, 0.5), (0.5, 0.5, 1))], [pose], with_ids=True, id="room")
+
+
+@pytest.mark.parametrize(
+    ("provenance", "known"),
+    [({}, True), ({"reconstruction": {"metric": True}}, True), ({"reconstruction": {"metric": False}}, False)],
+)
+def test_marked_views_say_whether_lengths_are_metres(
+    scene: Scene, provenance: dict[str, object], known: bool, tmp_path: Path
+) -> None:
+    made = mark_scene(
+        replace(scene, geometry="estimated", provenance=provenance), tmp_path, MarkConfig(bev=BevConfig(size_px=300))
+    )
+    text = made.prompt[0]["content"][-1]["text"]
+    assert ("Lengths are in metres." in text) == known and ("the true scale is unknown" in text) != known
+    assert made.record["scale_known"] is known is read_marked(tmp_path).scale_known
+
+
+def test_a_folder_without_a_view_says_what_is_missing(scene: Scene, tmp_path: Path) -> None:
+    mark_scene(scene, tmp_path, MarkConfig(bev=None))
+    assert is_marked_folder(tmp_path)
+    with pytest.raises(SceneError, match="marked without a bird's-eye view"):
+        read_marked(tmp_path)
