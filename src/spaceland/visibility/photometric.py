@@ -10,9 +10,11 @@ brown desk is not.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Shaped
 from scipy import ndimage
 
+_WORK_PX = 280
+"""Maps much wider than this are compared at half the size, or less."""
 _BLUR_PX = 2.0
 _REACH_PX = 5  # how far pose and mesh errors may shift a colour, in pixels of a map 320 wide
 _STEP_PX = 1
@@ -22,15 +24,23 @@ _BORDER_PX = 4  # rectified images have dark rims
 
 
 def contradicted_pixels(
-    picture: UInt8[np.ndarray, "h w 3"], rendered: UInt8[np.ndarray, "h w 3"], covered: Bool[np.ndarray, "h w"]
+    picture: Shaped[np.ndarray, "h w 3"], rendered: Shaped[np.ndarray, "h w 3"], covered: Bool[np.ndarray, "h w"]
 ) -> Bool[np.ndarray, "h w"]:
     """Pixels in which the picture contradicts the rendered surface.
 
     Args:
-        picture: The frame's image, reduced to the size of the maps.
-        rendered: Colour of the surface in each pixel.
+        picture: The frame's image, 0..255, reduced to the size of the maps.
+        rendered: Colour of the surface in each pixel, 0..255.
         covered: Where there is a surface.
     """
+    step = max(1, round(covered.shape[1] / _WORK_PX))
+    if step > 1:
+        # Colours are blurred before they are compared, so larger maps tell nothing more.
+        small = contradicted_pixels(_reduced(picture, step), _reduced(rendered, step), _reduced(covered, step) > 0.5)
+        rows, columns = (
+            np.minimum(np.arange(n) // step, m - 1) for n, m in zip(covered.shape, small.shape, strict=True)
+        )
+        return small[np.ix_(rows, columns)] & covered
     if covered.sum() < 100:
         return np.zeros_like(covered)
     seen = _blurred(picture.astype(np.float32), np.ones_like(covered))
@@ -49,6 +59,13 @@ def contradicted_pixels(
     bad[:_BORDER_PX] = bad[-_BORDER_PX:] = False
     bad[:, :_BORDER_PX] = bad[:, -_BORDER_PX:] = False
     return ndimage.binary_opening(bad)
+
+
+def _reduced(image: Shaped[np.ndarray, "h w ..."], step: int) -> Float[np.ndarray, "hs ws ..."]:
+    """Means of blocks of `step` x `step` pixels; what does not fill a block is cut off."""
+    height, width = (n // step for n in image.shape[:2])
+    blocks = image[: height * step, : width * step].reshape(height, step, width, step, *image.shape[2:])
+    return blocks.mean((1, 3), dtype=np.float32)
 
 
 def _blurred(image: Float[np.ndarray, "h w 3"], weight: Bool[np.ndarray, "h w"]) -> Float[np.ndarray, "h w 3"]:
