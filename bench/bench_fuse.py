@@ -32,7 +32,7 @@ GOAL_S = 15.0
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source")
+    parser.add_argument("source", nargs="?", default="rooms:7", help="any source with depth")
     parser.add_argument("--scene", help="which scene of the source; default: its first")
     parser.add_argument("--max-frames", type=int, default=200)
     parser.add_argument("--bev", type=Path, help="write a bird's-eye view of the result here")

@@ -34,7 +34,7 @@ Measured = dict[str, tuple[np.ndarray, PinholeCamera]]
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("source")
+    parser.add_argument("source", nargs="?", default="rooms:7", help="any source with depth")
     parser.add_argument("--every", type=int, default=4, help="use every n-th frame as a keyframe")
     parser.add_argument("--max-frames", type=int, default=50)
     parser.add_argument("--width", type=int, default=StereoConfig().width_px)
