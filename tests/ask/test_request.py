@@ -5,20 +5,25 @@ from __future__ import annotations
 import io
 import json
 import re
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from spaceland.ask.answer import read_answer
+from spaceland.ask.evidence import write_evidence
 from spaceland.ask.explain import Situation, free_number
 from spaceland.ask.layout import RELEASED, LayoutConfig, arrange
-from spaceland.ask.marked import MarkedFolder, read_marked
+from spaceland.ask.marked import MarkedFolder, is_marked_folder, read_marked
 from spaceland.ask.request import AskConfig, build_request, show_request
 from spaceland.ask.templates import FINETUNED, TASKS, ZERO_SHOT, read_templates
 from spaceland.chat.pictures import read_rgb
-from spaceland.chat.types import Picture
+from spaceland.chat.types import Picture, Reply
 from spaceland.errors import ChatError, SceneError
+from spaceland.files import write_json
+from spaceland.viewer.answer_page import write_answer_page
 
 TUNED = AskConfig(templates=FINETUNED, layout=RELEASED)
 
@@ -158,13 +163,25 @@ def test_dry_run_shows_everything(marked: MarkedFolder) -> None:
     assert "--- system ---" in shown and "Question: why?" in shown
 
 
+def test_what_was_drawn_on_the_view_is_told(marked: MarkedFolder, tmp_path: Path) -> None:
+    data = json.loads((marked.folder / "objects.json").read_text())
+    plain = read_marked(marked.folder).bev
+    assert not plain.cropped and plain.extras == ""
+    data["config"]["bev"] |= {"crop_m": [0, 0, 4, 4], "grid_m": 0.5, "camera_path": True}
+    shutil.copytree(marked.folder, tmp_path / "marked")
+    write_json(tmp_path / "marked/objects.json", data)
+    text = words(read_marked(tmp_path / "marked"), "why?", AskConfig())
+    assert "a bird's-eye view of a part of the room" in text and "the whole room" not in text
+    assert "a grid with 0.5 metres between lines" in text and "The blue line is the way of the camera" in text
+
+
 def test_free_number() -> None:
     assert free_number([]) == 245 and free_number([245]) == 999 and free_number([245, 999]) == 998
 
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("frames", [{"image": "../../etc/passwd.jpg"}]), ("objects", [{}]), ("objects", 3), ("bev", {}), ("bev", None),
+    [("frames", [{"image": "../../etc/passwd.jpg"}]), ("objects", [{}]), ("objects", 3), ("bev", {}),
      ("scene", None), ("frames", [{"id": "a", "image": "frames/../x.jpg"}])],
 )  # fmt: skip
 def test_broken_records(marked: MarkedFolder, tmp_path: Path, key: str, value: object) -> None:
@@ -176,3 +193,22 @@ def test_broken_records(marked: MarkedFolder, tmp_path: Path, key: str, value: o
     (tmp_path / "objects.json").write_text(json.dumps(data))
     with pytest.raises(SceneError, match="run spaceland mark again"):
         read_marked(tmp_path)
+
+
+def test_views_without_a_birds_eye_view_can_be_asked(marked: MarkedFolder, tmp_path: Path) -> None:
+    shutil.copytree(marked.folder / "frames", tmp_path / "frames")
+    data = json.loads((marked.folder / "objects.json").read_text())
+    write_json(tmp_path / "objects.json", {**data, "bev": None})
+    write_json(tmp_path / "prompt.json", [])
+    assert is_marked_folder(tmp_path)
+    bare = read_marked(tmp_path)
+    situation = Situation(at_m=(2.0, 3.0), facing_deg=90.0)
+    request = build_request(bare, "What is left of me?", AskConfig(task="situated", situation=situation))
+    assert [picture.name for picture in request.shown.pictures] == [f"frames/{f.path.name}" for f in bare.frames]
+    assert "bird" not in show_request(request.messages) and "x = 2.00 m, y = 3.00 m and" in request.question
+    with pytest.raises(SceneError, match="without a bird's-eye view"):
+        _ = bare.bev
+    answer = read_answer(request, Reply(text="<OBJ000>", model="m"), bare)
+    evidence = write_evidence(tmp_path / "out", bare, answer)
+    assert evidence.pictures and all(picture.frame for picture in evidence.pictures)
+    assert "<html" in write_answer_page(evidence).read_text()

@@ -13,6 +13,7 @@ from spaceland.pipeline.config import PipelineConfig
 from spaceland.pipeline.finders import files_key, make_finder
 from spaceland.pipeline.inputs import capture_path
 from spaceland.pipeline.run import prepare
+from spaceland.pipeline.stages import folder_name
 from spaceland.pipeline.words import describe
 from spaceland.reconstruct.stages import StageResult
 
@@ -49,8 +50,12 @@ def test_folders_that_these_programs_wrote_are_no_pictures_of_a_room(tmp_path: P
     [
         ({"keyframes": 1}, "keyframes cannot show depth"),
         ({"depth": "magic"}, "depth 'magic' is unknown"),
+        ({"depth": "none"}, "depth 'none' is unknown"),
+        ({"depth": "mono:"}, "names no model"),
         ({"objects": "all"}, "objects 'all' is unknown"),
         ({"max_frames": 0}, "max_frames is 0"),
+        ({"focal_px": -5.0}, "focal length of -5.0 px is none"),
+        ({"focal_px": float("nan")}, "focal length of nan px is none"),
         ({"scale": "camera=1.4"}, "scale 'camera=1.4' is not understood"),
     ],
 )
@@ -75,6 +80,21 @@ def test_masks_that_change_are_noticed(tmp_path: Path) -> None:
     assert files_key(f"masks:{tmp_path}") == first is not None
     (tmp_path / "labels.json").write_text("{}")
     assert files_key(f"masks:{tmp_path}") != first
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"),
+    [
+        ("..", "room"),
+        ("", "room"),
+        (".hidden", "hidden"),
+        ("../../up", "_.._up"),
+        ("a\nb", "a_b"),
+        ("room 1", "room 1"),
+    ],
+)
+def test_file_names_become_folders_that_stay_inside(name: str, folder: str) -> None:
+    assert folder_name(name) == folder
 
 
 def test_stages_in_words(tmp_path: Path) -> None:

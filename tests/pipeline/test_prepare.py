@@ -15,7 +15,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "scenes"))  # the writer of RGB-D folders
 from rgbd_writer import write_rgbd
 
-from spaceland.errors import SourceError
+from spaceland.errors import ReconstructionError, SourceError
 from spaceland.files import encode_png, write_bytes, write_json
 from spaceland.geometry.transforms import from_rotation_translation, rotation_between
 from spaceland.pipeline.config import PipelineConfig
@@ -156,3 +156,20 @@ def test_objects_of_a_scene_that_is_made_anew_do_not_stay(recording: tuple[str, 
         prepare(source, tmp_path, replace(config, max_frames=10), bars=bars)
     scene = open_scene(str(tmp_path))
     assert len(scene.frames) == 10 and scene.objects == ()
+
+
+def test_pictures_that_are_left_out_are_told(tmp_path: Path) -> None:
+    for module in ("cv2", "pycolmap", "open3d"):
+        pytest.importorskip(module, reason="reconstruction needs the extra recon")
+    rng = np.random.default_rng(0)
+    for k in range(4):
+        picture = rng.integers(0, 255, (48, 64, 3)).astype(np.uint8)
+        write_bytes(tmp_path / f"photos/{k}.png", encode_png(picture))
+    write_bytes(tmp_path / "photos/IMG_1.heic", b"no jpg")
+    lines: list[str] = []
+    for _ in range(2):  # the second time the keyframes are kept
+        lines.clear()
+        with pytest.raises(ReconstructionError):
+            prepare(str(tmp_path / "photos"), tmp_path / "work", say=lines.append)
+        assert lines[0].startswith("keyframes: 4 of 4 pictures chosen")
+        assert lines[1] == "note: left out: 1 heic pictures (save them as jpg)"

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from handmade import box_scene
-from spaceland.ask.marked import is_marked_folder, read_marked
-from spaceland.errors import SceneError
+from spaceland.ask.marked import read_marked
 from spaceland.geometry.transforms import look_at
 from spaceland.prompts import BevConfig, MarkConfig, mark_scene
 from spaceland.scenes.scene import Scene
@@ -35,10 +34,7 @@ def test_marked_views_say_whether_lengths_are_metres(
     text = made.prompt[0]["content"][-1]["text"]
     assert ("Lengths are in metres." in text) == known and ("the true scale is unknown" in text) != known
     assert made.record["scale_known"] is known is read_marked(tmp_path).scale_known
-
-
-def test_a_folder_without_a_view_says_what_is_missing(scene: Scene, tmp_path: Path) -> None:
-    mark_scene(scene, tmp_path, MarkConfig(bev=None))
-    assert is_marked_folder(tmp_path)
-    with pytest.raises(SceneError, match="marked without a bird's-eye view"):
-        read_marked(tmp_path)
+    # Behind the bar stands more than a plain "1 m".
+    assert made.bev is not None and made.bev.bar_px is not None
+    ink = (made.bev.image[made.bev.strip_top_px :, made.bev.bar_px[1] + 3 : -60] < 128).any((0, 2))
+    assert (np.flatnonzero(ink).max() > 60) != known

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,21 @@ def test_switches_and_proposals(room: Source, tmp_path: Path) -> None:
     found = made(room, tmp_path / "found", AlignConfig(mark=MARK, rules=Rules(min_iou=0.75)), Halves())
     left = sum((Counter(reasons) for reasons in found.left_out.values()), Counter())
     assert set(left) == {"no proposal fits well enough"} and 0 < found.counts["scanrefer"] < 2
+
+
+def test_pictures_follow_the_proposals(room: Source, tmp_path: Path) -> None:
+    class Backwards(Halves):
+        def find(self, scene: Scene, progress: object = None) -> Found:
+            found = super().find(scene).objects
+            return Found(tuple(replace(thing, id=len(found) - 1 - thing.id) for thing in found), {})
+
+    def numbers(finder: Halves) -> dict[int, list[float]]:
+        made(room, tmp_path, AlignConfig(mark=MARK), finder)
+        record = json.loads((tmp_path / "images" / room.ids()[0] / "objects.json").read_text())
+        return {entry["mark"]: entry["center_m"] for entry in record["objects"]}
+
+    first, second = numbers(Halves()), numbers(Backwards())
+    assert first != second and numbers(Halves()) == first
 
 
 def test_evaluation_files(room: Source, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.spatial import ConvexHull, QhullError
 
 from spaceland.ask.answer import Answer
-from spaceland.ask.marked import MarkedFolder, MarkedFrame, MarkedObject
+from spaceland.ask.marked import MarkedFolder, MarkedFrame, MarkedObject, MarkedView
 from spaceland.chat.estimate import Estimate
 from spaceland.chat.pictures import read_rgb
 from spaceland.files import encode_jpeg, encode_png, write_bytes, write_json
@@ -76,8 +76,8 @@ def write_evidence(
     for old in sorted((out / "evidence").glob("*.jpg")) + sorted((out / "evidence").glob("*.png")):
         old.unlink(missing_ok=True)
     pictures = []
-    if named:
-        image = highlight_view(read_rgb(marked.bev.path), marked, named)
+    if named and marked.view is not None:
+        image = highlight_view(read_rgb(marked.view.path), marked.view, named)
         write_bytes(out / "evidence" / "bev.png", encode_png(image))
         pictures.append(EvidencePicture(path="evidence/bev.png", frame="", marks=tuple(t.mark for t in named)))
     for frame in marked.frames:
@@ -106,12 +106,12 @@ def highlight_frame(
 
 
 def highlight_view(
-    image: UInt8[np.ndarray, "h w 3"], marked: MarkedFolder, things: Sequence[MarkedObject]
+    image: UInt8[np.ndarray, "h w 3"], view: MarkedView, things: Sequence[MarkedObject]
 ) -> UInt8[np.ndarray, "h w 3"]:
     """The bird's-eye view with these objects lit."""
     outlines = []
     for thing in things:
-        corners = marked.bev.map.world_to_pixel(thing.box.corners())
+        corners = view.map.world_to_pixel(thing.box.corners())
         lines = np.array([[corners[a], corners[b]] for a, b in _EDGES])
         lines = lines[np.isfinite(lines).all((1, 2))]
         outlines.append((thing, lines, thing.bev_px))

@@ -59,10 +59,11 @@ def explain(marked: MarkedFolder, shown: Arranged) -> str:
 
 
 def _explain_bev(marked: MarkedFolder, shown: Arranged) -> str:
-    if shown.bev_image is None:
+    view = marked.view
+    if shown.bev_image is None or view is None:
         return ""
-    view = marked.bev
-    text = f"Image {shown.bev_image} is a bird's-eye view of the whole room without its ceiling, looking straight down"
+    what = "a part of the room" if view.cropped else "the whole room"
+    text = f"Image {shown.bev_image} is a bird's-eye view of {what} without its ceiling, looking straight down"
     axes = "The x axis points to the right of the picture, the y axis to its top, z up; all in metres."
     scale = view.map.metres_per_px / shown.bev_scale
     if isinstance(view.map, PerspectiveMap):
@@ -82,7 +83,7 @@ def _explain_bev(marked: MarkedFolder, shown: Arranged) -> str:
         )
     if view.bar_length_m:
         text += f" The bar at the bottom left is {view.bar_length_m:g} m long."
-    return text
+    return text + view.extras
 
 
 def _explain_frames(shown: Arranged) -> str:
@@ -166,7 +167,9 @@ def free_number(used: Sequence[int]) -> int:
 
 def _pixel(at_m: tuple[float, float], marked: MarkedFolder, shown: Arranged) -> str:
     """The same place in the sent picture, and the check that it is in it."""
-    view = marked.bev
+    view = marked.view
+    if view is None:
+        return ""
     u, v = view.map.world_to_pixel(np.array([*at_m, marked.floor_z_m]))
     if not (0 <= u <= view.width and 0 <= v <= view.view_height):
         corners = view.map.pixel_to_world(np.array([[0.0, view.view_height], [view.width, 0.0]]))

@@ -58,7 +58,8 @@ def arrange(marked: MarkedFolder, config: LayoutConfig) -> Arranged:
         SceneError: a picture is missing or broken.
     """
     frames = list(marked.frames) if config.frames else []
-    if not config.bev and not frames:
+    view = marked.view if config.bev else None
+    if view is None and not frames:
         raise ChatError("neither bird's-eye view nor frames would be shown; ask for at least one of them")
     nearest = config.kind == "gpt4scene"
     pictures: list[Picture] = []
@@ -66,10 +67,12 @@ def arrange(marked: MarkedFolder, config: LayoutConfig) -> Arranged:
     frame_images: list[int] = []
     scale = 1.0
 
-    def add_bev() -> int:
+    def add_bev() -> int | None:
         nonlocal scale
-        image = shrink(read_rgb(marked.bev.path), config.bev_px, nearest=nearest)
-        scale = image.shape[1] / marked.bev.width
+        if view is None:
+            return None
+        image = shrink(read_rgb(view.path), config.bev_px, nearest=nearest)
+        scale = image.shape[1] / view.width
         pictures.append(make_picture(image, "bev.png", lossless=True))
         return len(pictures)
 
@@ -78,9 +81,9 @@ def arrange(marked: MarkedFolder, config: LayoutConfig) -> Arranged:
         captions = [f"Img {k + 1}" for k in range(len(tiles))]
         pictures.append(make_picture(stitch(tiles, captions, columns=config.columns), "frames.jpg"))
         grid_image = 1
-        bev_image = add_bev() if config.bev else None
+        bev_image = add_bev()
     else:
-        bev_image = add_bev() if config.bev else None
+        bev_image = add_bev()
         for frame in frames:
             image = shrink(read_rgb(frame.path), config.frame_px, nearest=nearest)
             pictures.append(make_picture(image, f"frames/{frame.path.name}"))

@@ -19,7 +19,8 @@ from jaxtyping import Float
 from spaceland.errors import SceneError
 from spaceland.files import read_json
 from spaceland.geometry.boxes import OrientedBox
-from spaceland.prompts.bevmap import ViewMap, map_from_json
+from spaceland.prompts.bevmap import PerspectiveMap, ViewMap, map_from_json
+from spaceland.prompts.messages import explain_extras
 from spaceland.scenes.scene import normalise_label
 
 _FRAME_FILE = re.compile(r"frames/[^/\\]+\.(jpg|png)")
@@ -60,21 +61,36 @@ class MarkedView:
     view_height: int
     map: ViewMap
     bar_length_m: float | None
+    cropped: bool
+    """It shows a part of the room."""
+    extras: str
+    """Sentences about holes that were filled, a grid and the camera's way."""
 
 
 @dataclass(frozen=True, eq=False)
 class MarkedFolder:
-    """Everything that a question about the scene needs."""
+    """Everything that a question about the scene needs; `view` is None where the scene was marked without one."""
 
     folder: Path
     scene: str
     geometry: str
     scale_known: bool
     style: str
-    bev: MarkedView
+    view: MarkedView | None
     frames: tuple[MarkedFrame, ...]
     objects: tuple[MarkedObject, ...]
     floor_z_m: float
+
+    @property
+    def bev(self) -> MarkedView:
+        """The bird's-eye view.
+
+        Raises:
+            SceneError: the scene was marked without one.
+        """
+        if self.view is None:
+            raise SceneError(f"{self.folder} was marked without a bird's-eye view; run spaceland mark again with one")
+        return self.view
 
     @cached_property
     def by_mark(self) -> dict[int, MarkedObject]:
@@ -87,8 +103,8 @@ class MarkedFolder:
 
 
 def is_marked_folder(path: Path) -> bool:
-    """Whether `path` looks like the output of `spaceland mark`."""
-    return (path / "objects.json").is_file() and (path / "bev.png").is_file()
+    """Whether `path` looks like the output of `spaceland mark`, with or without a bird's-eye view."""
+    return (path / "objects.json").is_file() and any((path / name).is_file() for name in ("bev.png", "prompt.json"))
 
 
 def read_marked(folder: Path) -> MarkedFolder:
@@ -109,7 +125,6 @@ def read_marked(folder: Path) -> MarkedFolder:
 
 def _folder(folder: Path, data: Mapping[str, Any]) -> MarkedFolder:
     bev = data["bev"]
-    bar = bev.get("scale_bar")
     objects = tuple(_object(entry) for entry in data["objects"])
     marks = [thing.mark for thing in objects]
     if len(set(marks)) != len(marks):
@@ -120,17 +135,30 @@ def _folder(folder: Path, data: Mapping[str, Any]) -> MarkedFolder:
         geometry=str(data["geometry"]),
         scale_known=bool(data.get("scale_known", True)),
         style=str((data.get("config") or {}).get("style", "gpt4scene")),
-        bev=MarkedView(
-            path=folder / "bev.png",
-            width=_whole(bev["width"]),
-            height=_whole(bev["height"]),
-            view_height=_whole(bev.get("view_height", bev["height"])),
-            map=_map(bev),
-            bar_length_m=_number(bar["length_m"]) if bar else None,
-        ),
+        view=None if bev is None else _view(folder, bev, (data.get("config") or {}).get("bev") or {}),
         frames=tuple(_frame(folder, entry) for entry in data["frames"]),
         objects=objects,
-        floor_z_m=_number(bev.get("floor_z_m", 0.0)),
+        floor_z_m=0.0 if bev is None else _number(bev.get("floor_z_m", 0.0)),
+    )
+
+
+def _view(folder: Path, bev: Mapping[str, Any], config: Mapping[str, Any]) -> MarkedView:
+    bar, view = bev.get("scale_bar"), _map(bev)
+    grid_m = config.get("grid_m")
+    return MarkedView(
+        path=folder / "bev.png",
+        width=_whole(bev["width"]),
+        height=_whole(bev["height"]),
+        view_height=_whole(bev.get("view_height", bev["height"])),
+        map=view,
+        bar_length_m=_number(bar["length_m"]) if bar else None,
+        cropped=bool(config.get("crop_m") or config.get("crop_to")),
+        extras=explain_extras(
+            filled=bool((bev.get("holes") or {}).get("filled")),
+            grid_m=None if grid_m is None else _number(grid_m),
+            on_floor=isinstance(view, PerspectiveMap),
+            camera_path=bool(config.get("camera_path")),
+        ),
     )
 
 

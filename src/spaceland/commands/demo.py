@@ -197,11 +197,11 @@ def mark_saved(folder: Path, out: Path) -> MarkedScene:
 
 def score_baseline(dataset: Path, name: str, out: Path) -> ScoreResult:
     """Score one built-in baseline and write its JSON."""
-    from spaceland.benchmarks import baseline_predictions, score_rows
+    from spaceland.benchmarks import baseline_predictions, score_benchmark
     from spaceland.datasets.rows import read_rows
     from spaceland.files import write_json
 
     rows = list(read_rows(dataset / "rows.jsonl"))
-    result = score_rows("sparbench", rows, baseline_predictions(name, rows))
+    result = score_benchmark("sparbench", rows, baseline_predictions("sparbench", name, rows))
     write_json(out, result.to_json())
     return result

@@ -3,112 +3,174 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from spaceland.benchmarks import ScoreResult
+    from spaceland.benchmarks.types import Benchmark, Row
 
 
 def score(
-    benchmark: tyro.conf.Positional[Literal["sparbench"]],
+    benchmark: tyro.conf.Positional[str],
     *,
     rows: Path,
     predictions: Path | None = None,
     baseline: Literal["oracle", "random", "frequency"] | None = None,
-    protocol: Literal["official", "strict"] = "official",
+    protocol: str | None = None,
+    subset: str | None = None,
     json_path: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     seed: int = 0,
 ) -> int:
     """Score predictions, or a built-in baseline.
 
-        spaceland score sparbench --rows out/rooms/rows.jsonl --predictions replies.jsonl --json scores.json
-        spaceland score sparbench --rows out/rooms/rows.jsonl --baseline frequency
+        spaceland score vsibench --rows test.jsonl --predictions replies.jsonl --json scores.json
+        spaceland score sparbench --rows out/rooms/rows.jsonl --baseline frequency --protocol all
 
     Args:
-        benchmark: Whose rules to use.
-        rows: Rows, JSONL.
-        predictions: Replies, JSONL with "id" and "prediction".
+        benchmark: Whose rules to use: vsibench, sparbench, ... (docs/benchmarks).
+        rows: Rows in the released field names, JSONL or a JSON list.
+        predictions: Replies, JSONL or a JSON list with "id" and "prediction".
         baseline: Score gold answers, chance or the most common answer instead.
-        protocol: As released, faults included, or as it should be.
-        json_path: Where to write the result.
+        protocol: Name of a rule, by default the first one of the benchmark ("official"); "all" shows them side by side.
+        subset: A part of the rows, for example "debiased".
+        json_path: Where to write the result; with "all" an object of results by protocol.
         seed: Of the random baseline and of the bootstrap intervals.
     """
     from dataclasses import replace
 
-    from spaceland.benchmarks.baselines import baseline_predictions, chance
-    from spaceland.benchmarks.predictions import file_sha256, read_predictions
-    from spaceland.benchmarks.scoring import ScoreError, answer_kind, score_rows
-    from spaceland.datasets.rows import read_rows
+    from spaceland.benchmarks import baseline_predictions, find_benchmark, score_benchmark
+    from spaceland.benchmarks.known import ScoreError
+    from spaceland.benchmarks.predictions import file_sha256, read_predictions, read_table
+    from spaceland.benchmarks.score import find_protocol, scored_rows
     from spaceland.files import write_json
 
     if (predictions is None) == (baseline is None):
         raise ScoreError("give either --predictions FILE or --baseline oracle|random|frequency")
-    table = list(read_rows(rows))
-    replies = read_predictions(predictions) if predictions else baseline_predictions(str(baseline), table, seed)
-    result = score_rows(benchmark, table, replies, protocol, seed=seed)
-    provenance = {
-        **result.provenance,
-        "rows_sha256": file_sha256(rows),
-        "predictions_sha256": file_sha256(predictions) if predictions else None,
+    chosen = find_benchmark(benchmark)
+    names = [rule.name for rule in chosen.protocols] if protocol == "all" else [find_protocol(chosen, protocol).name]
+    table = read_table(rows)
+    if predictions is not None:
+        replies: Mapping[str, str] = read_predictions(predictions)
+    else:
+        replies = baseline_predictions(chosen, str(baseline), table, seed, subset=subset)
+    files = {
+        "rows_file_sha256": file_sha256(rows),
+        "predictions_file_sha256": file_sha256(predictions) if predictions else None,
         "baseline": baseline,
     }
-    result = replace(result, provenance=provenance)
-    expected = {}
-    blocks = {sample.id: sample.block for sample in result.samples}
-    for block in result.counts:
-        share = chance([row for row in table if answer_kind(row) and blocks.get(str(row["id"])) == block])
-        expected[block] = "" if share is None else f"{share:.1f}"
-    _print(result, expected)
+    results = []
+    for name in names:
+        result = score_benchmark(chosen, table, replies, name, subset=subset, seed=seed)
+        results.append(replace(result, provenance={**result.provenance, **files}))
+    kept = scored_rows(chosen, table, subset)
+    if len(results) == 1:
+        _print_one(results[0], _chances(chosen, kept))
+    else:
+        _print_all(results)
+    _print_notes(chosen, results[0])
     if json_path:
-        write_json(json_path, result.to_json())
+        content: Any = results[0].to_json()
+        if len(results) > 1:
+            content = {"benchmark": benchmark, "protocols": {result.protocol: result.to_json() for result in results}}
+        write_json(json_path, content)
         print(f"Wrote {json_path}")
     if baseline:
         print(f"Next: spaceland score {benchmark} --rows {rows} --predictions REPLIES.jsonl")
-    elif protocol == "official":
-        print("Next: the same with --protocol strict, or --baseline frequency to see what chance gives")
+    elif len(chosen.protocols) > len(results):
+        print("Next: the same with --protocol all, to see what the scorers disagree on")
     return 0
 
 
-def _print(result: ScoreResult, expected: dict[str, str]) -> None:
+def _chances(benchmark: Benchmark, rows: Mapping[str, Row]) -> dict[str, str]:
+    """Expected percentage of a random choice, for tasks and other blocks whose rows all have something to choose from.
+
+    Shares are averaged as scores are: where a task is a mean of parts, its chance is too.
+    """
+    from spaceland.benchmarks.means import TaskMeans
+    from spaceland.benchmarks.types import RowScore
+
+    means, num_options = benchmark.protocols[0].summarise, benchmark.num_options
+    if num_options is None or not isinstance(means, TaskMeans):
+        return {}
+    table = list(rows.values())
+    counts = [num_options(row) for row in table]
+    opened = {benchmark.task_of(row) for row, count in zip(table, counts, strict=True) if not count}
+    summary = means(table, [RowScore(1 / count if count else 0.0) for count in counts])
+    return {
+        task: f"{share:.1f}"
+        for task, share in {**summary.tasks, **summary.other}.items()
+        if share is not None and task not in opened
+    }
+
+
+def _print_one(result: ScoreResult, chances: Mapping[str, str]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from spaceland.benchmarks.sparbench import TASKS
-
     table = Table("task", "rows", "score", "95 % interval", "chance", "missing")
 
-    def add(block: str, value: float) -> None:
-        low, high = result.intervals[block]
-        missing = str(result.missing.get(block, ""))
-        table.add_row(
-            block, str(result.counts[block]), f"{value:.2f}", f"{low:.1f} to {high:.1f}", expected[block], missing
-        )
+    def add(name: str, value: float | None, interval: tuple[float, float] | None, style: str | None = None) -> None:
+        count, missing = str(result.counts.get(name, "")), str(result.missing.get(name, ""))
+        table.add_row(name, count, _figure(value), _interval(interval), chances.get(name, ""), missing, style=style)
 
     for task, value in result.tasks.items():
-        add(task, value)
+        add(task, value, result.intervals.get(task))
     table.add_section()
     for name, value in result.groups.items():
-        table.add_row(name, "", f"{value:.2f}", "", "", "")
-    if result.overall is not None and result.overall_interval is not None:
-        low, high = result.overall_interval
-        table.add_row("overall", "", f"{result.overall:.2f}", f"{low:.1f} to {high:.1f}", "", "", style="bold")
+        add(name, value, result.group_intervals.get(name))
+    add("overall", result.overall, result.overall_interval, "bold")
     if result.other:
         table.add_section()
         for block, value in result.other.items():
-            add(block, value)
+            add(block, value, result.intervals.get(block))
+    Console().print(table)
+
+
+def _print_all(results: Sequence[ScoreResult]) -> None:
+    """Protocols side by side."""
+    from rich.console import Console
+    from rich.table import Table
+
+    first = results[0]
+    table = Table("task", "rows", *(result.protocol for result in results))
+    for part in ("tasks", "groups", "other"):
+        names = dict.fromkeys(name for result in results for name in getattr(result, part))
+        for name in names:
+            values = [_figure(getattr(result, part).get(name)) for result in results]
+            table.add_row(name, str(first.counts.get(name, "")), *values)
+        table.add_section()
+    table.add_row("overall", str(sum(first.counts.values())), *(_figure(r.overall) for r in results), style="bold")
+    Console().print(table)
+
+
+def _print_notes(benchmark: Benchmark, result: ScoreResult) -> None:
+    from rich.console import Console
+
     console = Console()
-    console.print(table)
-    console.print(
-        f"{result.benchmark}, protocol {result.protocol}: overall is the mean of {len(result.tasks)} of "
-        f"{len(TASKS)} tasks; "
-        f"rows below the last line are outside the benchmark and count for nothing above.",
-        highlight=False,
-    )
+
+    def note(text: str, style: str | None = None) -> None:
+        console.print(text, highlight=False, markup=False, style=style)
+
+    note(f"{benchmark.title}, {result.provenance['protocol_id']}: {result.provenance['protocol']}.")
+    found, expected = result.provenance["num_rows"], benchmark.expected_rows
+    if expected and found not in expected.values():
+        published = ", ".join(f"{split} {number}" for split, number in expected.items())
+        note(f"{found} rows; published are {published}: figures of other rows do not compare with published ones.")
+    if result.other:
+        note(f"Rows below the last line are outside {benchmark.title} and count for nothing above.")
     if result.unscored:
-        console.print(f"{sum(result.unscored.values())} sentence rows were not scored.", highlight=False)
+        note(f"{sum(result.unscored.values())} rows have no rule and were not scored.")
     if result.missing:
-        console.print(
-            f"{sum(result.missing.values())} rows have no prediction; they score 0.", highlight=False, style="yellow"
-        )
+        note(f"{sum(result.missing.values())} rows have no prediction; they score 0.", "yellow")
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.2f}"
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "" if interval is None else f"{interval[0]:.1f} to {interval[1]:.1f}"

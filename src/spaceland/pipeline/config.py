@@ -7,8 +7,6 @@ from typing import Literal
 
 from spaceland.errors import SourceError
 
-DEPTHS = ("stereo", "none")
-
 
 @dataclass(frozen=True, kw_only=True)
 class PipelineConfig:
@@ -22,7 +20,7 @@ class PipelineConfig:
     focal_px: float | None = None
     """Focal length of the video in pixels, where it is known."""
     depth: str = "stereo"
-    """stereo: from the poses, without weights. mono:ID: a metric-depth model of Hugging Face. none: sparse points."""
+    """stereo: from the poses, without weights. mono:ID: a depth model of Hugging Face, by id or folder."""
     scale: str | None = None
     """A length that you know: camera-height=1.45, door-height=FRAME:x,y:x,y=2.03, length=FRAME:x,y:x,y=0.80 or
     travel=12.5. Without one the scale of a plain video is unknown, and a camera height of 1.5 m is assumed."""
@@ -34,10 +32,18 @@ class PipelineConfig:
     def __post_init__(self) -> None:
         if self.keyframes < 2:
             raise SourceError(f"{self.keyframes} keyframes cannot show depth; use 20 or more")
+        if self.focal_px is not None and not 1 <= self.focal_px < 1e6:
+            raise SourceError(f"a focal length of {self.focal_px} px is none; give it in pixels, or leave it out")
         if self.max_frames < 1:
             raise SourceError(f"max_frames is {self.max_frames}; at least one frame is needed")
-        if self.depth not in DEPTHS and not self.depth.startswith("mono:"):
-            raise SourceError(f"depth '{self.depth}' is unknown; use stereo, none or mono:ID of a metric-depth model")
+        if self.depth != "stereo" and not self.depth.removeprefix("mono:"):
+            raise SourceError("depth 'mono:' names no model; use mono:ID of a depth model of Hugging Face, or stereo")
+        if self.depth != "stereo" and not self.depth.startswith("mono:"):
+            raise SourceError(f"depth '{self.depth}' is unknown; use stereo, or mono:ID of a depth model")
+        if self.scale is not None:
+            from spaceland.reconstruct.scale import ScaleHint
+
+            ScaleHint.parse(self.scale)  # a slip is told before the stages that take minutes
         kinds = ("auto", "none", "detector")
         if self.objects not in kinds and not self.objects.startswith(("masks:", "mask3d:")):
             raise SourceError(f"objects '{self.objects}' is unknown; use {', '.join(kinds)}, masks:PATH or mask3d:PATH")

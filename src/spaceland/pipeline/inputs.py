@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from pathlib import Path
 
+from spaceland.errors import SourceError
 from spaceland.scenes.sources import KINDS
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".3gp")
@@ -18,7 +19,11 @@ _PREFIXES = ("video:", "images:")
 
 
 def capture_path(source: str) -> Path | None:
-    """The video file or folder of pictures that a source names; None when it names scenes."""
+    """The video file or folder of pictures that a source names; None when it names scenes.
+
+    Raises:
+        SourceError: it is a folder that these programs wrote and that holds no pictures of a room to start from.
+    """
     for prefix in _PREFIXES:
         if source.startswith(prefix):
             return Path(source.removeprefix(prefix)).expanduser()
@@ -27,8 +32,20 @@ def capture_path(source: str) -> Path | None:
         return path
     if path.is_dir() and _has_pictures(path):
         known = any(importlib.import_module(module).recognise(path) for module in KINDS.values())
+        if not known:
+            _refuse_own(path)
         return None if known else path
     return None
+
+
+def _refuse_own(path: Path) -> None:
+    if any((path / stage / "stage.json").is_file() for stage in ("keyframes", "poses", "depth")):
+        raise SourceError(
+            f"{path} is a work folder whose scene is not finished; run the command that made it again: what is there "
+            "is kept"
+        )
+    if (path / "objects.json").is_file() and (path / "prompt.json").is_file():
+        raise SourceError(f"{path} holds marked views, no pictures to reconstruct; give the source they were made from")
 
 
 def _has_pictures(folder: Path) -> bool:

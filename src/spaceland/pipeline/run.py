@@ -23,16 +23,17 @@ from typing import Any
 
 from spaceland.errors import DependencyError
 from spaceland.pipeline.config import PipelineConfig
-from spaceland.pipeline.finders import make_finder
+from spaceland.pipeline.finders import files_key, make_finder
 from spaceland.pipeline.inputs import capture_path
 from spaceland.pipeline.stages import Bars, from_capture, from_posed, without_bars
 from spaceland.pipeline.words import describe
-from spaceland.reconstruct.stages import StageResult, run_stage
+from spaceland.reconstruct.stages import StageResult, forget, run_stage
 from spaceland.scenes.images import pick
 from spaceland.scenes.scene import Scene
 from spaceland.scenes.sources import open_scene
 
 Say = Callable[[str], None]
+STAGES = ("keyframes", "poses", "depth", "scene", "objects")
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def prepare(
         SpacelandError: the source cannot be opened, or a stage fails with a clear reason.
     """
     config = config or PipelineConfig()
+    if config.objects.startswith(("masks:", "mask3d:")):
+        make_finder(config.objects)  # a wrong path is told before the stages that take minutes
     runner = _Runner(work, bars, say or (lambda line: None), redo)
     path = capture_path(source)
     if path is not None:
@@ -89,10 +92,19 @@ class _Runner:
         self.notes: list[str] = []
 
     def run(self, name: str, settings: Mapping[str, Any], make: Callable[[Path], Mapping[str, Any]]) -> StageResult:
-        stage = run_stage(self.work, name, settings, tuple(self.done), make, redo=name == self._redo)
+
+        def make_anew(folder: Path) -> Mapping[str, Any]:
+            self.forget_after(name)
+            return make(folder)
+
+        stage = run_stage(self.work, name, settings, tuple(self.done), make_anew, redo=name == self._redo)
         self.done.append(stage)
         self._say(describe(stage))
         return stage
+
+    def forget_after(self, name: str) -> None:
+        """Stages made from what is replaced now must not be taken for results, should the run end before them."""
+        forget(self.work, STAGES[STAGES.index(name) + 1 :])
 
     def note(self, text: str) -> None:
         """Something that the user should know."""
@@ -106,25 +118,32 @@ class _Runner:
 
 def _with_objects(scene: Scene, config: PipelineConfig, runner: _Runner) -> Scene:
     """The scene with objects: its own, or those that a finder finds."""
-    if config.objects == "none" or (config.objects == "auto" and scene.objects):
+    if config.objects == "none":
+        runner.forget_after("scene")
         return scene
-    try:
-        finder = make_finder(config.objects)
-    except DependencyError as error:
-        if config.objects != "auto":
-            raise
-        runner.note(f"no objects are looked for: {error}")
+    if config.objects == "auto" and scene.objects:
         return scene
     from spaceland.objects.attach import read_found, with_objects, write_found
 
     def make(folder: Path) -> Mapping[str, Any]:
+        finder = make_finder(config.objects)
         with runner.bar("objects", len(scene.frames)) as advance:
             found = finder.find(scene, advance)
         write_found(found, folder)
         return found.report
 
-    settings = {"objects": config.objects, "scene": None if runner.done else _frames_key(scene)}
-    stage = runner.run("objects", settings, make)
+    settings = {
+        "objects": config.objects,
+        "files": files_key(config.objects),
+        "scene": None if runner.done else _frames_key(scene),
+    }
+    try:
+        stage = runner.run("objects", settings, make)
+    except DependencyError as error:
+        if config.objects != "auto":
+            raise
+        runner.note(f"no objects are looked for: {error}")
+        return scene
     found = read_found(stage.folder)
     if not found.objects:
         runner.note("no objects were found; the pictures will carry no numbers")

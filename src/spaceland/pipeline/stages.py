@@ -51,8 +51,17 @@ def from_capture(path: Path, config: PipelineConfig, runner: Runner) -> Scene:
     capture = open_capture(path)
     keyframes = _keyframes(capture, config, runner)
     poses = _poses(keyframes, config, runner)
-    geometry = poses if config.depth == "none" else _depth(keyframes, poses, config, runner)
-    return _scene_of_estimate(capture.id, keyframes, geometry, config, runner)
+    depth = _depth(keyframes, poses, config, runner)
+    return _scene_of_estimate(folder_name(capture.id), keyframes, depth, config, runner)
+
+
+def folder_name(name: str) -> str:
+    """A name that can be a folder inside another: files are named as their owners like.
+
+    >>> folder_name("living room"), folder_name(".."), folder_name("a/b:c")
+    ('living room', 'room', 'a_b_c')
+    """
+    return "".join(c if c.isprintable() and c not in "/\\:" else "_" for c in name).lstrip(".").strip() or "room"
 
 
 def _keyframes(capture: Capture, config: PipelineConfig, runner: Runner) -> StageResult:
@@ -64,14 +73,18 @@ def _keyframes(capture: Capture, config: PipelineConfig, runner: Runner) -> Stag
             chosen = choose_keyframes(capture, config.keyframes, config.keyframe_method, progress=advance)
         with runner.bar("keyframes", len(chosen.indices)) as advance:
             written = write_pictures(capture, chosen.indices, folder, advance)
-        return {**chosen.report, "pictures": len(capture.images), "written": len(written.images)}
+        counts = {"pictures": len(capture.images), "written": len(written.images)}
+        return {**chosen.report, **counts, "skipped": dict(written.skipped)}
 
     settings = {
         "capture": capture.pictures.fingerprint(),
         "budget": config.keyframes,
         "method": config.keyframe_method,
     }
-    return runner.run("keyframes", settings, make)
+    stage = runner.run("keyframes", settings, make)
+    for reason, count in stage.report.get("skipped", {}).items():
+        runner.note(f"left out: {count} {reason}")
+    return stage
 
 
 def _poses(keyframes: StageResult, config: PipelineConfig, runner: Runner) -> StageResult:
@@ -124,6 +137,7 @@ def _scene_of_estimate(
     scene_id: str, keyframes: StageResult, geometry: StageResult, config: PipelineConfig, runner: Runner
 ) -> Scene:
     from spaceland.reconstruct.assemble import reconstruct_estimate
+    from spaceland.reconstruct.fuse import progress_steps
     from spaceland.reconstruct.scale import ScaleHint
 
     hint = ScaleHint.parse(config.scale) if config.scale else None
@@ -131,7 +145,7 @@ def _scene_of_estimate(
     def make(folder: Path) -> Mapping[str, Any]:
         estimate = read_estimate(geometry.folder)
         images = _straight_pictures(keyframes, estimate)
-        with runner.bar("scene", len(estimate.views)) as advance:
+        with runner.bar("scene", progress_steps(len(estimate.views))) as advance:
             made = reconstruct_estimate(
                 estimate, images, scene_id=scene_id, hint=hint, source={"kind": "capture"}, progress=advance
             )
@@ -155,13 +169,14 @@ def from_posed(scene: Scene, key: str, config: PipelineConfig, runner: Runner) -
         runner.note(f"depth images are shown as points and the world is taken as it is: {error}")
         return scene
     from spaceland.reconstruct.assemble import reconstruct_scene
+    from spaceland.reconstruct.fuse import progress_steps
     from spaceland.reconstruct.scale import ScaleHint
 
     hint = ScaleHint.parse(config.scale) if config.scale else None
     chosen = replace(scene, frames=tuple(pick(scene.frames, 1, config.max_frames)))
 
     def make(folder: Path) -> Mapping[str, Any]:
-        with runner.bar("scene", len(chosen.frames)) as advance:
+        with runner.bar("scene", progress_steps(len(chosen.frames))) as advance:
             made = reconstruct_scene(chosen, hint=hint, progress=advance)
         return _save(made, folder)
 
@@ -173,9 +188,10 @@ def _save(made: Any, folder: Path) -> Mapping[str, Any]:
     """Write a `Reconstruction` as a scene folder; what it says of itself."""
     from spaceland.scenes.folder_write import write_scene
 
-    write_scene(made.scene, folder / made.scene.id)
+    write_scene(made.scene, folder / folder_name(made.scene.id))
     surface = made.scene.surface
     return {
+        "scene": folder_name(made.scene.id),
         "frames": len(made.scene.frames),
         "vertices": 0 if surface is None else len(surface.vertices),
         "metric": made.scale.metric,
@@ -188,7 +204,12 @@ def _save(made: Any, folder: Path) -> Mapping[str, Any]:
 def _read(stage: StageResult, scene_id: str, runner: Runner) -> Scene:
     for warning in stage.report.get("warnings", ()):
         runner.note(str(warning))
-    folder = stage.folder / scene_id
+    if not stage.report.get("metric", True):
+        runner.note(
+            "lengths are right only in proportion to each other, since nothing says how long a metre is here; give a "
+            "length that you know, such as --scale camera-height=1.45"
+        )
+    folder = stage.folder / folder_name(scene_id)
     if not folder.is_dir():
         raise SceneError(f"{stage.folder} holds no scene '{scene_id}'; remove the folder to make it anew")
     return read_scene(folder)

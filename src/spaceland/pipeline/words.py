@@ -33,9 +33,9 @@ def _depth(report: Mapping[str, Any]) -> str:
 
 def _scene(report: Mapping[str, Any]) -> str:
     floor = "level" if report.get("floor_found") else "no floor found"
-    unit = "metres" if report.get("metric") else "scale unknown"
     source = report.get("scale_source")
-    return f"{int(report.get('vertices', 0)):,} vertices, {floor}, {unit}" + (f" ({source})" if source else "")
+    unit = f"metres ({source})" if report.get("metric") else f"scale {source or 'unknown'}"
+    return f"{int(report.get('vertices', 0)):,} vertices, {floor}, {unit}"
 
 
 def _objects(report: Mapping[str, Any]) -> str:

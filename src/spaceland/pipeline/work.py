@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from spaceland.errors import SourceError
+from spaceland.files import read_json
 from spaceland.scenes.folder import read_scene
 from spaceland.scenes.scene import Scene
 from spaceland.scenes.sources import check_options
@@ -24,7 +25,11 @@ class WorkSource:
     kind: str = "work"
 
     def ids(self) -> Sequence[str]:
-        return [path.parent.name for path in sorted((self.folder / "scene").glob("*/scene.json"))]
+        """The scene that the stage made last: an earlier capture may have left another one beside it."""
+        record = read_json(self.folder / "scene" / "stage.json")
+        made = record.get("report", {}).get("scene") if isinstance(record, dict) else None
+        found = [path.parent.name for path in sorted((self.folder / "scene").glob("*/scene.json"))]
+        return [name for name in found if name == made] or found
 
     def open(self, scene_id: str) -> Scene:
         scene = read_scene(self.folder / "scene" / scene_id)
@@ -51,4 +56,7 @@ def open_source(location: str, options: dict[str, str]) -> WorkSource:
         raise SourceError(
             f"work: '{location}' has no finished scene (scene/stage.json); run the command that makes it again"
         )
-    return WorkSource(Path(location))
+    source = WorkSource(Path(location))
+    if not source.ids():
+        raise SourceError(f"work: '{location}' has lost its scene; delete {Path(location) / 'scene'} and make it again")
+    return source

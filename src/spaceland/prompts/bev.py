@@ -15,7 +15,7 @@ objects. Nothing is invented: where nothing was seen from above the picture is w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -184,7 +184,8 @@ def render_bev(scene: Scene, config: BevConfig | None = None, *, shown: Sequence
     bar, bar_length_m = None, 0.0
     if not perspective:
         bar_length_m = bar_length(bev_map.metres_per_px, config.size_px, width)
-        bar = draw_strip(image, height, bar_length_m, bev_map.metres_per_px)
+        unit = "m" if scale_known(scene) else "m (assumed)"
+        bar = draw_strip(image, height, bar_length_m, bev_map.metres_per_px, unit)
     return Bev(
         image=image,
         map=bev_map,
@@ -200,6 +201,12 @@ def render_bev(scene: Scene, config: BevConfig | None = None, *, shown: Sequence
         holes=holes,
         config=config,
     )
+
+
+def scale_known(scene: Scene) -> bool:
+    """Whether the scene's unit is known to be a metre; a reconstruction says so in its provenance."""
+    made = scene.provenance.get("reconstruction")
+    return bool(made.get("metric", True)) if isinstance(made, Mapping) else True
 
 
 def scene_surface(scene: Scene) -> tuple[Surface, str]:

@@ -18,7 +18,7 @@ import numpy as np
 
 from spaceland.errors import SceneError
 from spaceland.files import encode_jpeg, encode_png, read_json, write_bytes, write_json
-from spaceland.prompts.bev import Bev, BevConfig, render_bev
+from spaceland.prompts.bev import Bev, BevConfig, render_bev, scale_known
 from spaceland.prompts.config import MarkConfig as MarkConfig
 from spaceland.prompts.grid import FrameGrid, stitch
 from spaceland.prompts.marks import draw_marks
@@ -170,6 +170,7 @@ def _prompt(
             len(marked),
             len(listed),
             estimated=scene.geometry == "estimated",
+            scale_known=scale_known(scene),
             style=config.mark_style,
             in_grid=grid is not None,
             lines_on_frames=any(mark.target_px for one in marked for mark in one.placed.marks),

@@ -27,6 +27,7 @@ def explain_pictures(
     num_marks: int,
     *,
     estimated: bool = False,
+    scale_known: bool = True,
     style: MarkStyle = STYLES["gpt4scene"],
     in_grid: bool = False,
     lines_on_frames: bool = False,
@@ -38,6 +39,7 @@ def explain_pictures(
         num_frames: Marked frames after it.
         num_marks: Objects that carry a number in at least one picture.
         estimated: The geometry was estimated from images, so distances are approximate.
+        scale_known: See `bev.scale_known`; where it is not, the text says that metres are a guess.
         style: How the numbers look.
         in_grid: The frames are tiles of one picture.
         lines_on_frames: On a frame, too, a number may stand beside its object with a line to it.
@@ -73,6 +75,12 @@ def explain_pictures(
         )
     else:
         parts.append("No object is numbered.")
+    if not scale_known:
+        parts.append(
+            "Lengths are given in metres, but the true scale is unknown: they are right only in proportion to each "
+            "other."
+        )
+        return "\n".join(parts)
     parts.append("Lengths are in metres.")
     if estimated:
         parts.append("The geometry was estimated from the images, so all lengths are approximate.")
@@ -100,12 +108,23 @@ def _explain_view(bev: Bev) -> str:
             f"right and {height_m:.1f} metres from the bottom to the top; the bar at the bottom left is "
             f"{_length(bev.bar_length_m)} long."
         )
-    if bev.filled.any():
+    return text + explain_extras(
+        filled=bool(bev.filled.any()),
+        grid_m=config.grid_m,
+        on_floor=isinstance(bev.map, PerspectiveMap),
+        camera_path=config.camera_path,
+    )
+
+
+def explain_extras(*, filled: bool, grid_m: float | None, on_floor: bool, camera_path: bool) -> str:
+    """Sentences about what else was done to a bird's-eye view, each with a space before it."""
+    text = ""
+    if filled:
         text += " Small holes in what was seen are filled from beside them."
-    if config.grid_m is not None:
-        where = " on the floor" if isinstance(bev.map, PerspectiveMap) else ""
-        text += f" Thin grey lines are a grid{where} with {_length(config.grid_m)} between lines; x and y name them."
-    if config.camera_path:
+    if grid_m is not None:
+        where = " on the floor" if on_floor else ""
+        text += f" Thin grey lines are a grid{where} with {_length(grid_m)} between lines; x and y name them."
+    if camera_path:
         text += (
             " The blue line is the way of the camera; blue pins are the places of the frames, and their tips point "
             "where the camera looks."

@@ -54,7 +54,9 @@ def draw_walls(
     return color * (1 - cover[..., None]) + np.array(INK, dtype=np.float32) * cover[..., None]
 
 
-def draw_strip(image: np.ndarray, top: int, length_m: float, metres_per_px: float) -> tuple[int, int, int]:
+def draw_strip(
+    image: np.ndarray, top: int, length_m: float, metres_per_px: float, unit: str = "m"
+) -> tuple[int, int, int]:
     """Draw scale bar and axes below the picture; returns the bar's first column, end column (exclusive) and row."""
     strip = image.shape[0] - top
     canvas = Image.fromarray(image)
@@ -68,7 +70,7 @@ def draw_strip(image: np.ndarray, top: int, length_m: float, metres_per_px: floa
     for x in (x0, x1 - thick):
         draw.rectangle((x, y - tick, x + thick - 1, y + thick - 1 + tick), fill=INK)
     middle = y + thick // 2
-    draw.text((x1 + round(0.3 * strip), middle), f"{length_m:g} m", fill=INK, font=font, anchor="lm")
+    draw.text((x1 + round(0.3 * strip), middle), f"{length_m:g} {unit}", fill=INK, font=font, anchor="lm")
     # The axes at the right end: x to the right, y to the top.
     arm = round(0.5 * strip)
     ax, ay = image.shape[1] - round(1.6 * strip), top + round(0.75 * strip)

@@ -7,7 +7,8 @@
 
 Pixels are places of disc centres, in the pictures as written. An object that is not on the bird's-eye view has
 `bev_pixel` null; where its disc stands beside it, `bev_leader_to` is the object's own pixel at which the line ends, and
-`leader_to` the same for a frame.
+`leader_to` the same for a frame. Where `scale_known` is false, nothing says how long a metre is in this reconstruction,
+and all lengths are right only in proportion to each other.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from spaceland.prompts.bev import Bev
+from spaceland.prompts.bev import Bev, scale_known
 from spaceland.prompts.bevmap import PerspectiveMap
 from spaceland.prompts.grid import FrameGrid
 from spaceland.prompts.pictures import MarkedFrame, frame_path
@@ -84,6 +85,7 @@ def marks_record(
         "scene": scene.id,
         "version": __version__,
         "geometry": scene.geometry,
+        "scale_known": scale_known(scene),
         "units": {"length": "metre", "pixel": "centre of the top left pixel is (0.5, 0.5)"},
         "bev": None if bev is None else _bev_record(bev),
         "frames": [

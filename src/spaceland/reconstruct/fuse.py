@@ -137,13 +137,22 @@ def fuse(
     before = len(vertices)
     vertices, faces = _limit(vertices, faces, settings.max_vertices)
     with_color = [view for view in fused if view.color is not None]
-    chosen = with_color[:: max(1, -(-len(with_color) // settings.max_color_views))]
+    chosen = with_color[:: _color_step(len(with_color), settings)]
     colors, share = paint(vertices, faces, chosen, sizes, skipped, progress)
     report = FuseReport(
         len(fused), len(chosen), dict(sorted(skipped.items())), problem, sizes, min(wanted, len(fused)),
         len(vertices), len(faces), before, share, cleaned,
     )  # fmt: skip
     return Fused(Surface(vertices, colors, faces), report)
+
+
+def progress_steps(num_views: int, settings: FuseSettings | None = None) -> int:
+    """How often `fuse` calls `progress` when every view can be used."""
+    return num_views + len(range(0, num_views, _color_step(num_views, settings or FuseSettings())))
+
+
+def _color_step(num_views: int, settings: FuseSettings) -> int:
+    return max(1, -(-num_views // settings.max_color_views))
 
 
 def _usable(views: Sequence[DepthView]) -> tuple[list[DepthView], Counter[str], str]:

@@ -94,7 +94,7 @@ def choose_keyframes(
             raise ReconstructionError(
                 f"too little motion: {capture.source.name} shows only {len(places)} different views in {total} "
                 f"pictures (change between first and last {change(steps):.2f}, a new view needs {used:.2f}); "
-                "walk through the room while filming, not only turn, or lower the threshold"
+                "walk through the room while filming, not only turn"
             )
         report |= _motion_report(steps, used, threshold)
     kept_sharp = sharpness[list(places)]

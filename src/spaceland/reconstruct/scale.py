@@ -33,6 +33,8 @@ from spaceland.reconstruct.upright import ASSUMED_CAMERA_HEIGHT_M, WorldFix
 KINDS = ("camera-height", "door-height", "length", "travel")
 ASSUMED_EXTENT_M = 5.0
 _MAX_M = 1000.0
+_EXTENTS_M = (0.1, 200.0)
+"""Diagonals that a room, a flat or a corridor can have: outside, the length given belongs to something else."""
 _WINDOW_PX = 2
 _FORMS = (
     "camera-height=1.45, travel=12.5, length=FRAME:x,y:x,y=0.80, door-height=FRAME:x,y:x,y=2.03, or two points x,y,z "
@@ -124,7 +126,8 @@ def set_scale(
         measured: Depth comes from a sensor: a hint is compared with it and not applied.
 
     Raises:
-        ReconstructionError: the hint does not fit the scene: no such frame, no depth there, no floor, one point twice.
+        ReconstructionError: the hint does not fit the scene: no such frame, no depth there, no floor, one point twice,
+            or a room that would be as small as a hand or as large as a village.
     """
     if metric:
         own = 1.0
@@ -149,7 +152,13 @@ def set_scale(
         if abs(off) > 5:
             warnings = (f"'{hint.text}' was measured as {length:.3f} m ({off:+.1f} %); the measured depth is kept",)
         return ScaleFix(1.0, True, source, off, warnings)
-    return _checked(ScaleFix(hint.metres / length, True, f"given by the user: {hint.text}"), fix)
+    factor = hint.metres / length
+    if not _EXTENTS_M[0] <= extent * factor <= _EXTENTS_M[1]:
+        raise ReconstructionError(
+            f"scale '{hint.text}': the scene would be {extent * factor:.3g} m across; check the length, which is in "
+            "metres, and what it belongs to"
+        )
+    return _checked(ScaleFix(factor, True, f"given by the user: {hint.text}"), fix)
 
 
 def _checked(scale: ScaleFix, fix: WorldFix) -> ScaleFix:

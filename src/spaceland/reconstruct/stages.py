@@ -3,11 +3,12 @@
 Each stage owns a folder of the work folder. `stage.json` is written last, so a folder that has it is complete:
 
     {"stage": "poses", "key": "5f0c...", "made_by": "spaceland", "version": "0.1.0", "seconds": 24.1,
-     "settings": {...}, "report": {...}}
+     "settings": {...}, "report": {...}, "files": {"estimate.json": 20113, ...}}
 
 The key is a digest of the settings and of the keys of the stages before it: change the number of keyframes and all
-that follows is remade. To put a result of your own in the place of a stage, change its files and set `made_by` to
-anything else than "spaceland": such a stage is never remade, and those after it follow when its files change.
+that follows is remade. `files` are the sizes of what was made, so that a stage that lost a file is noticed and not
+built upon. To put a result of your own in the place of a stage, change its files and set `made_by` to anything else
+than "spaceland": such a stage is never remade, and those after it follow when its files change.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ def run_stage(
 
     Raises:
         OutputError: the folder cannot be written.
+        SceneError: files of a stage that would be kept are missing or have another size.
     """
     folder = work / name
     key = _digest([name, __version__, settings, [stage.key for stage in before]])
@@ -68,6 +70,7 @@ def run_stage(
     if known is not None and known.get("made_by") != _OURS:
         return StageResult(name, folder, _digest([name, _files_state(folder)]), known.get("report", {}), 0.0, False)
     if known is not None and known.get("key") == key and not redo:
+        _check_files(name, folder, known.get("files"))
         return StageResult(name, folder, key, known.get("report", {}), float(known.get("seconds", 0.0)), False)
     try:
         (folder / "stage.json").unlink(missing_ok=True)
@@ -87,9 +90,32 @@ def run_stage(
             "seconds": seconds,
             "settings": dict(settings),
             "report": report,
+            "files": {path: size for path, size, _ in _files_state(folder)},
         },
     )
     return StageResult(name, folder, key, report, seconds, True)
+
+
+def forget(work: Path, names: Iterable[str]) -> None:
+    """Take stages for unfinished, because what they were made from is no longer there; the user's own stay."""
+    for name in names:
+        known = _read(work / name)
+        if known is not None and known.get("made_by") == _OURS:
+            (work / name / "stage.json").unlink(missing_ok=True)
+
+
+def _check_files(name: str, folder: Path, files: Any) -> None:
+    """Whether the files of a stage still have the sizes that they were written with."""
+    if not isinstance(files, dict):
+        return
+    now = {path: size for path, size, _ in _files_state(folder)}
+    other = [path for path, size in files.items() if now.get(path) != size]
+    if other:
+        raise SceneError(
+            f"{folder}: {len(other)} of {len(files)} files of the stage '{name}' are missing or changed "
+            f"({', '.join(other[:3])}); delete {folder} to make the stage anew, or, if the change is yours, set "
+            "made_by in its stage.json to your name"
+        )
 
 
 def _read(folder: Path) -> dict[str, Any] | None:
@@ -101,10 +127,10 @@ def _read(folder: Path) -> dict[str, Any] | None:
     return known if isinstance(known, dict) and isinstance(known.get("report", {}), dict) else None
 
 
-def _files_state(folder: Path) -> list[list[object]]:
+def _files_state(folder: Path) -> list[tuple[str, int, int]]:
     """Names, sizes and times of the files of a stage: changes when somebody changes one."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return [[path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns] for path in files]
+    return [(path.relative_to(folder).as_posix(), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
 
 
 def _digest(value: Any) -> str:

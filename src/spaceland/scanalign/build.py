@@ -11,6 +11,7 @@ A scene whose pictures are there already, made with the same settings, is not re
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -124,13 +125,28 @@ def _scene(scene: Scene, out: Path, config: AlignConfig, finder: ObjectFinder | 
         mark_scene(shown, folder, config.mark)
         return {"proposals": "annotated objects" if finder is None else finder.name, "numbers": len(numbers)}
 
-    settings = {"mark": asdict(config.mark), "finder": None if finder is None else finder.name}
+    settings = {
+        "mark": asdict(config.mark),
+        "finder": None if finder is None else finder.name,
+        "content": _content_key(shown, numbers),
+    }
     stage = run_stage(out / "images", scene.id, settings, (), make)
     record = read_json(stage.folder / "objects.json")
     names = [entry["image"] for entry in record["frames"]]
     if config.mark.bev is not None:
         names.insert(0, "bev.png")
     return overlaps, [f"images/{scene.id}/{name}" for name in names]
+
+
+def _content_key(scene: Scene, numbers: Mapping[int, int]) -> str:
+    """Changes when other objects carry the numbers, or frames do: kept pictures must show what the texts name."""
+    state = hashlib.blake2b(digest_size=12)
+    for frame in scene.frames:
+        state.update(frame.id.encode() + frame.T_world_cam.tobytes())
+    for object_id, number in numbers.items():
+        box = scene.objects_by_id[object_id].aabb
+        state.update(repr(number).encode() + box.minimum.tobytes() + box.maximum.tobytes())
+    return state.hexdigest()
 
 
 def _write(samples: Sequence[Sample], pictures: Mapping[str, list[str]], out: Path, config: AlignConfig) -> list[Path]:
