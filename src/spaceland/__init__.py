@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from spaceland.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from spaceland.benchmarks import score_rows as score_rows
+    from spaceland.benchmarks import score_benchmark as score_benchmark
     from spaceland.datasets.config import GenerateConfig as GenerateConfig
     from spaceland.datasets.generate import generate as generate
     from spaceland.datasets.rows import to_row as to_row
@@ -46,7 +46,7 @@ _HOME = {
     "open_scene": "spaceland.scenes.sources",
     "open_source": "spaceland.scenes.sources",
     "scene_visibility": "spaceland.visibility",
-    "score_rows": "spaceland.benchmarks",
+    "score_benchmark": "spaceland.benchmarks",
     "to_row": "spaceland.datasets.rows",
     "verify_dataset": "spaceland.verify",
     "write_report": "spaceland.viewer.report",

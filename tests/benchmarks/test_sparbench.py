@@ -6,30 +6,26 @@ import json
 import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from spaceland.benchmarks import ScoreError, baseline_predictions, score_rows
+from spaceland.benchmarks import ScoreError, find_benchmark, score_benchmark
+from spaceland.benchmarks import baseline_predictions as baseline_of
 from spaceland.benchmarks.numbers import THRESHOLDS, mean_relative_accuracy, stated_number, unsigned_numbers
-from spaceland.benchmarks.sparbench import (
-    HIGH,
-    LOW,
-    MIDDLE,
-    MIDDLE_BUG,
-    TASKS,
+from spaceland.benchmarks.replies import stated_letter, strict_choice, strict_number
+from spaceland.benchmarks.sparbench import HIGH, LOW, MIDDLE, MIDDLE_BUG, TASKS, prompt
+from spaceland.benchmarks.sparbench_rules import (
     box_score,
     exact_score,
     official_choice,
     official_motion,
     official_number,
-    stated_letter,
-    strict_choice,
     strict_motion,
-    strict_number,
+    vlmevalkit_motion,
 )
+from spaceland.benchmarks.types import RowScore
 
 MOTION = "move_right:0.4,move_up:0.4,move_forward:2.4,rotate_up:5,rotate_right:60"
 
@@ -53,6 +49,10 @@ def make_rows(num: int = 40) -> list[dict[str, Any]]:
 
 def gold(rows: list[dict[str, Any]]) -> dict[str, str]:
     return {row["id"]: row["answer"] for row in rows}
+
+
+def _baseline(name: str, rows: list[dict[str, Any]], seed: int = 0) -> dict[str, str]:
+    return baseline_of("sparbench", name, rows, seed)
 
 
 def test_there_are_twenty_tasks() -> None:
@@ -169,7 +169,7 @@ def test_boxes_and_exact_answers() -> None:
 @pytest.mark.parametrize("protocol", ["official", "strict"])
 def test_gold_scores_100_and_shuffled_gold_near_chance(protocol: str) -> None:
     rows = make_rows(200)
-    best = score_rows("sparbench", rows, gold(rows), protocol)
+    best = score_benchmark("sparbench", rows, gold(rows), protocol)
     assert best.overall == 100
     assert set(best.tasks.values()) == set(best.groups.values()) == {100.0}
     assert best.overall_interval == (100.0, 100.0)
@@ -180,7 +180,7 @@ def test_gold_scores_100_and_shuffled_gold_near_chance(protocol: str) -> None:
         answers = [row["answer"] for row in rows if row["task"] == task]
         rng.shuffle(answers)
         shuffled |= dict(zip(ids, answers, strict=True))
-    result = score_rows("sparbench", rows, shuffled, protocol)
+    result = score_benchmark("sparbench", rows, shuffled, protocol)
     for task in HIGH:
         assert 15 < result.tasks[task] < 36
         low, high = result.intervals[task]
@@ -192,7 +192,7 @@ def test_means_groups_and_the_official_bug() -> None:
     predictions = gold(rows)
     for task in ("position_matching", "depth_prediction_oc"):
         predictions[f"{task}-0"] = "zzz"
-    result = score_rows("sparbench", rows, predictions)
+    result = score_benchmark("sparbench", rows, predictions)
     assert result.tasks["position_matching"] == 50
     assert result.groups["Middle"] == pytest.approx((50 + 100 + 100) / 3)
     assert result.groups[MIDDLE_BUG] == 75
@@ -202,10 +202,10 @@ def test_means_groups_and_the_official_bug() -> None:
 
 def test_order_of_rows_does_not_matter() -> None:
     rows = make_rows(20)
-    predictions = baseline_predictions("random", rows)
-    first = score_rows("sparbench", rows, predictions).to_json()
+    predictions = _baseline("random", rows)
+    first = score_benchmark("sparbench", rows, predictions).to_json()
     rows.reverse()
-    second = score_rows("sparbench", rows, baseline_predictions("random", rows)).to_json()
+    second = score_benchmark("sparbench", rows, _baseline("random", rows)).to_json()
     assert sorted(first.pop("per_sample"), key=str) == sorted(second.pop("per_sample"), key=str)
     assert first == second
 
@@ -214,7 +214,7 @@ def test_missing_predictions_are_counted_and_score_nothing() -> None:
     rows = make_rows(4)
     predictions = gold(rows)
     del predictions["position_matching-1"]
-    result = score_rows("sparbench", rows, predictions)
+    result = score_benchmark("sparbench", rows, predictions)
     assert result.tasks["position_matching"] == 75
     assert result.missing == {"position_matching": 1}
     sample = next(s for s in result.to_json()["per_sample"] if s["id"] == "position_matching-1")
@@ -224,15 +224,15 @@ def test_missing_predictions_are_counted_and_score_nothing() -> None:
 def test_rows_and_predictions_must_fit_together() -> None:
     rows = make_rows(1)
     with pytest.raises(ScoreError, match="rows that do not exist, the first is 'nobody'"):
-        score_rows("sparbench", rows, {"nobody": "A"})
+        score_benchmark("sparbench", rows, {"nobody": "A"})
     with pytest.raises(ScoreError, match="occur twice"):
-        score_rows("sparbench", [*rows, rows[0]], {})
+        score_benchmark("sparbench", [*rows, rows[0]], {})
     with pytest.raises(ScoreError, match="unknown benchmark 'sparbensh'"):
-        score_rows("sparbensh", rows, {})
-    with pytest.raises(ScoreError, match="no protocol 'lenient'; it has official, strict"):
-        score_rows("sparbench", rows, {}, "lenient")
+        score_benchmark("sparbensh", rows, {})
+    with pytest.raises(ScoreError, match="no protocol 'lenient'; it has official, strict, vlmevalkit"):
+        score_benchmark("sparbench", rows, {}, "lenient")
     with pytest.raises(ScoreError, match="row 1 has no answer"):
-        score_rows("sparbench", [{"id": 1, "task": "x"}], {})
+        score_benchmark("sparbench", [{"id": 1, "task": "x"}], {})
 
 
 def test_formats_that_the_benchmark_lacks_stand_apart() -> None:
@@ -246,7 +246,7 @@ def test_formats_that_the_benchmark_lacks_stand_apart() -> None:
         {"id": 7, "task": "appearance_order", "format": "fill", "answer": "bed, lamp, chair"},
     ]
     replies = {"1": "C", "2": "2.5", "3": "[0, 0, 500, 250]", "4": "no", "5": "4", "6": "x", "7": "bed, lamp, chair"}
-    result = score_rows("sparbench", rows, replies)
+    result = score_benchmark("sparbench", rows, replies)
     assert result.tasks == {"distance_prediction_oo": 100.0}
     assert result.overall == 100.0
     assert result.other == {
@@ -265,53 +265,70 @@ def test_released_rows_are_read_as_they_are() -> None:
         {"id": 13, "img_type": "multi_view", "format_type": "select", "task": "position_matching", "answer": "B"},
         {"id": 14, "task": "view_change_infer", "answer": MOTION},
     ]
-    assert score_rows("sparbench", rows, {"12": "1.5", "13": "B", "14": MOTION}).overall == 100
+    assert score_benchmark("sparbench", rows, {"12": "1.5", "13": "B", "14": MOTION}).overall == 100
 
 
 def test_baselines_score_what_the_options_say() -> None:
     rows = make_rows(400)
-    assert score_rows("sparbench", rows, baseline_predictions("oracle", rows)).overall == 100
-    chance = score_rows("sparbench", rows, baseline_predictions("random", rows))
-    common = score_rows("sparbench", rows, baseline_predictions("frequency", rows))
+    assert score_benchmark("sparbench", rows, _baseline("oracle", rows)).overall == 100
+    chance = score_benchmark("sparbench", rows, _baseline("random", rows))
+    common = score_benchmark("sparbench", rows, _baseline("frequency", rows))
     for task in HIGH:
         assert chance.tasks[task] == pytest.approx(25, abs=7)
         assert 25 <= common.tasks[task] < 33
     assert all(common.tasks[task] > chance.tasks[task] for task in LOW)
-    assert baseline_predictions("random", rows, 1) != baseline_predictions("random", rows, 2)
+    assert _baseline("random", rows, 1) != _baseline("random", rows, 2)
 
 
-def test_hostile_replies_raise_nothing_and_cost_little() -> None:
-    rng = random.Random(7)
-    rows = make_rows(1)
-    pieces = [
-        "A",
-        "(",
-        "[" * 50,
-        "9" * 400,
-        "^",
-        ":",
-        ",",
-        "-",
-        ".",
-        " ",
-        "\x00",
-        "\u202e",
-        "<think>",
-        "</think>",
-        "e308",
-        "nan",
-        "move_up",
+def test_vlmevalkit_reads_motions_its_own_way() -> None:
+    assert vlmevalkit_motion(MOTION.replace(",", ", "), MOTION) == 1
+    assert vlmevalkit_motion(MOTION.replace("2.4", "4.8"), MOTION) == pytest.approx(0.8)  # arguments are not swapped
+    assert vlmevalkit_motion(MOTION.replace("2.4", "1.2"), MOTION) == pytest.approx(0.82)
+    # Quirk: a reply without any pair is "no motion"; it scores where the truth has none either.
+    assert vlmevalkit_motion("I do not know", "move_right:0.3,move_left:0.3") == 1
+    assert vlmevalkit_motion("move_right:much,move_up:0.4", MOTION) == pytest.approx(0.2)
+
+
+def test_vlmevalkit_takes_last_numbers_and_searches_letters() -> None:
+    rows = [
+        {"id": 1, "task": "depth_prediction_oc", "format_type": "fill", "answer": "1.5"},
+        {"id": 2, "task": "position_matching", "format_type": "select", "answer": "B"},
     ]
-    started = time.process_time()
-    for _ in range(150):
-        reply = "".join(rng.choices(pieces, k=rng.randint(0, 60)))
-        for protocol in ("official", "strict"):
-            result = score_rows("sparbench", rows, {row["id"]: reply for row in rows}, protocol)
-            assert all(0 <= sample.score <= 1 for sample in result.samples)
-    for monster in ("9" * 200_000, "[" * 200_000, "A " * 100_000, "1," * 100_000, "a:" * 100_000, "<think>" * 30_000):
-        for protocol in ("official", "strict"):
-            score_rows("sparbench", rows, {row["id"]: monster for row in rows}, protocol)
-    assert time.process_time() - started < 60
+    for number, letter, score in (("3 or 1.5", "The answer is B", 1), ("-1.5", "", 0), ("1.5 or 3", "Because", 0)):
+        result = score_benchmark("sparbench", rows, {"1": number, "2": letter}, "vlmevalkit")
+        assert [sample.score for sample in result.samples] == [score, score]
+
+
+def test_published_middle_and_overall_follow_from_published_tasks() -> None:
+    """Figures of InternVL2.5-8B as printed per task; the README prints 31.88 for Middle and 36.28 overall."""
+    printed = dict(zip(
+        ("depth_prediction_oc", "depth_prediction_oc_mv", "depth_prediction_oo", "depth_prediction_oo_mv",
+         "distance_prediction_oc", "distance_prediction_oc_mv", "distance_prediction_oo", "distance_prediction_oo_mv",
+         *MIDDLE, *HIGH),
+        (25.78, 29.31, 23.79, 18.76, 46.82, 42.68, 22.62, 25.89, 61.32, 28.00, 6.32,
+         59.71, 56.85, 51.75, 44.23, 41.55, 36.56, 41.57, 22.52, 39.50),
+        strict=True,
+    ))  # fmt: skip
+    rule = find_benchmark("sparbench").protocol()
+    rows = [
+        {"id": task, "task": task, "format_type": "select" if task in (*MIDDLE[:2], *HIGH) else "fill", "answer": "1"}
+        for task in printed
+    ]
+    summary = rule.summarise(rows, [RowScore(printed[row["task"]] / 100) for row in rows])
+    assert round(float(summary.groups["Middle"] or 0), 2) == 31.88
+    assert round(float(summary.groups[MIDDLE_BUG] or 0), 2) == 44.66
+    assert float(summary.overall or 0) == pytest.approx(36.28, abs=0.01)
+    assert round(float(summary.groups["Low"] or 0), 2) == 29.46
+
+
+def test_prompts() -> None:
+    low = {"task": "depth_prediction_oc", "question": "How deep?"}
+    assert prompt(low) == "\nHow deep?\nPlease answer the question using a single word or phrase."
+    assert prompt({"task": "view_change_infer", "question": "How did it move?"}) == "\nHow did it move?\n\n"
+    choice = prompt({"task": "camera_motion_infer", "question": "Where?"}).split("\n")
+    assert choice[2].startswith("The values represent the bounding box")
+    assert choice[3] == "Answer with the option's letter from the given choices directly."
+    assert prompt({"task": "spatial_imagination_oo", "question": "Q"}).split("\n")[2] == ""
 
 
 def test_command_writes_a_result_and_names_bad_lines(tmp_path: Path) -> None:

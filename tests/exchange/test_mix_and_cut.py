@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from test_spar7m import tree_hash
 
-from spaceland.benchmarks import baseline_predictions, score_rows
+from spaceland.benchmarks import baseline_predictions, score_benchmark
 from spaceland.benchmarks.sparbench import TASKS
 from spaceland.cli import run
 from spaceland.datasets.rows import read_rows
@@ -136,7 +136,7 @@ def test_a_benchmark(dataset: Path, tmp_path: Path) -> None:
         assert all((tmp_path / "bench" / path).is_file() for path in row["image"])
     letters = Counter(row["answer"] for row in rows if row["task"] == "obj_spatial_relation_oo")
     assert max(letters.values()) == 1
-    gold = score_rows("sparbench", rows, baseline_predictions("oracle", rows))
+    gold = score_benchmark("sparbench", rows, baseline_predictions("sparbench", "oracle", rows))
     assert gold.overall == 100 and not gold.missing and set(gold.tasks) == set(found) & set(TASKS)
     table = pq.read_table(next((tmp_path / "bench" / "data").iterdir()))
     assert table.column("id").to_pylist() == [row["id"] for row in rows]

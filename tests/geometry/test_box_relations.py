@@ -65,6 +65,21 @@ def test_iou_is_symmetric_and_does_not_care_where_it_happens() -> None:
     np.testing.assert_allclose(box_iou(*moved), reference, atol=1e-7)
 
 
+@pytest.mark.parametrize("turn_rad", [0.0, *10.0 ** -np.arange(3.0, 17)])
+@pytest.mark.parametrize("away_m", [0.0, 1000.0])
+def test_boxes_that_are_nearly_the_same_overlap_nearly_fully(turn_rad: float, away_m: float) -> None:
+    """Coincident faces must count once, whatever rounding does to their coordinates."""
+    a = random_boxes(100, 8)
+    a = Boxes(a.center + away_m, a.size, a.rotation)
+    turn = Rotation.from_rotvec(turn_rad * np.array([1, -2, 2]) / 3).as_matrix()
+    iou = box_iou(a, Boxes(a.center, a.size, a.rotation @ turn))
+    assert (iou > 1 - 10 * turn_rad - 1e-4).all() and (iou <= 1).all()
+    halves = Boxes(a.center + a.rotation[:, :, 0] * a.size[:, :1] / 4, a.size * [0.5, 1, 1], a.rotation)
+    np.testing.assert_allclose(box_iou(a, halves), 0.5, atol=1e-9)
+    beside = Boxes(a.center + a.rotation[:, :, 0] * a.size[:, :1], a.size, a.rotation)
+    np.testing.assert_allclose(box_iou(a, beside), 0, atol=1e-9)
+
+
 @pytest.mark.parametrize(
     ("other", "expected"),
     [

@@ -20,8 +20,8 @@ import numpy as np
 from spaceland.audit.collect import Collected, Key, Pool, collect
 from spaceland.audit.limits import Limits
 from spaceland.audit.textonly import text_only_predictions
-from spaceland.benchmarks.baselines import baseline_predictions, chance
-from spaceland.benchmarks.scoring import score_rows
+from spaceland.benchmarks import baseline_predictions, score_benchmark
+from spaceland.benchmarks.sparbench import chance
 from spaceland.datasets.rows import read_rows
 from spaceland.errors import SceneError
 from spaceland.files import read_json
@@ -148,7 +148,8 @@ def _place(key: Key) -> tuple[int, str, int, str]:
 def _audit_task(key: Key, pool: Pool, rooms: Mapping[str, str]) -> TaskAudit:
     rows = [row for _, row in pool.sample]
     top, count = min(pool.answers.items(), key=lambda item: (-item[1], item[0]))
-    frequency = baseline_predictions("frequency", rows)
+    distinct = list({str(row["id"]): row for row in rows}.values())
+    frequency = baseline_predictions("sparbench", "frequency", distinct)
     return TaskAudit(
         task=key[0],
         format=key[1],
@@ -174,7 +175,7 @@ def _score(rows: Sequence[Mapping[str, Any]], predictions: Mapping[str, str]) ->
     by_id = {str(row["id"]): row for row in rows if str(row["id"]) in predictions}
     if not by_id:
         return None
-    result = score_rows("sparbench", list(by_id.values()), predictions)
+    result = score_benchmark("sparbench", list(by_id.values()), predictions, resamples=0)
     return 100 * float(np.mean([sample.score for sample in result.samples]))
 
 

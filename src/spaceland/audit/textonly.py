@@ -25,9 +25,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.sparse import csr_matrix
 
-from spaceland.benchmarks.baselines import baseline_predictions
+from spaceland.benchmarks import baseline_predictions
 from spaceland.benchmarks.numbers import THRESHOLDS
-from spaceland.benchmarks.scoring import answer_kind
+from spaceland.benchmarks.sparbench import answer_kind
 
 _FEATURES = 1 << 18
 _WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?")
@@ -215,7 +215,7 @@ def _predict_common(rows: Sequence[Mapping[str, Any]], part: np.ndarray) -> list
     """What scores best over the rows of the other parts."""
     predicted = [""] * len(rows)
     for fold in range(int(part.max()) + 1):
-        train = [row for row, p in zip(rows, part, strict=True) if p != fold]
-        best = next(iter(baseline_predictions("frequency", train).values()), "")
+        train = {str(row["id"]): row for row, p in zip(rows, part, strict=True) if p != fold}
+        best = next(iter(baseline_predictions("sparbench", "frequency", list(train.values())).values()), "")
         predicted = [best if p == fold else answer for answer, p in zip(predicted, part, strict=True)]
     return predicted

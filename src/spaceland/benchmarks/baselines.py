@@ -1,91 +1,100 @@
-"""What one scores without looking: gold answers, chance, and the most common answer."""
+"""What one scores without looking: gold answers, chance, and the most common answer.
+
+oracle: the answer. random: any of the choices, or the answer of another row of the same pool, by seed and row id.
+frequency: the most common answer of the pool; where part of the score can be had (`gain`), the answer that scores best
+over all rows of the pool.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
 from random import Random
-from typing import Any
 
-from spaceland.benchmarks.scoring import ScoreError, answer_kind, row_format
-from spaceland.benchmarks.sparbench import official_motion, official_number
+from spaceland.benchmarks.known import ScoreError, find_benchmark
+from spaceland.benchmarks.types import Benchmark, Row
 
 BASELINES = ("oracle", "random", "frequency")
 _MAX_CANDIDATES = 100
 
 
-def baseline_predictions(name: str, rows: Sequence[Mapping[str, Any]], seed: int = 0) -> dict[str, str]:
+@dataclass(frozen=True)
+class Baselines:
+    """The baselines of a benchmark; call it with a name, rows and a seed.
+
+    Args:
+        gold: The answer of a row, as a reply.
+        pool_of: Rows of a pool share what can be known without looking: usually the task.
+        choices: What a row can be answered with; None for open questions.
+        gain: What a constant reply earns on a row, 0 to 1; None where only the equal answer does.
+    """
+
+    gold: Callable[[Row], str]
+    pool_of: Callable[[Row], Hashable]
+    choices: Callable[[Row], Sequence[str] | None] = lambda row: None
+    gain: Callable[[str, Row], float | None] = lambda reply, row: None
+
+    def __call__(self, name: str, rows: Mapping[str, Row], seed: int) -> dict[str, str]:
+        """Replies by row id."""
+        if name == "oracle":
+            return {row_id: self.gold(row) for row_id, row in rows.items()}
+        pools: dict[Hashable, dict[str, Row]] = {}
+        for row_id, row in rows.items():
+            pools.setdefault(self.pool_of(row), {})[row_id] = row
+        replies: dict[str, str] = {}
+        for pool in pools.values():
+            if name == "frequency":
+                replies |= dict.fromkeys(pool, self._most_common(list(pool.values())))
+                continue
+            answers = sorted(self.gold(row) for row in pool.values())
+            replies |= {row_id: self._random(row, answers, Random(f"{seed}:{row_id}")) for row_id, row in pool.items()}
+        return replies
+
+    def _random(self, row: Row, answers: Sequence[str], rng: Random) -> str:
+        choices = self.choices(row)
+        if choices:
+            return rng.choice(choices)
+        if len(answers) == 1:
+            return answers[0]
+        # Any answer but one that equals the row's own: the others keep their places.
+        drawn = rng.randrange(len(answers) - 1)
+        return answers[drawn if drawn < bisect_left(answers, self.gold(row)) else drawn + 1]
+
+    def _most_common(self, pool: Sequence[Row]) -> str:
+        counts = Counter(self.gold(row) for row in pool)
+        example = {self.gold(row): row for row in pool}
+        if self.gain(self.gold(pool[0]), pool[0]) is None:
+            return min(counts, key=lambda answer: (-counts[answer], answer))
+
+        def total(candidate: str) -> float:
+            return sum(n * (self.gain(candidate, example[answer]) or 0.0) for answer, n in counts.items())
+
+        candidates = sorted(counts)
+        step = max(1, len(candidates) // _MAX_CANDIDATES)
+        return max(candidates[::step], key=lambda candidate: (total(candidate), candidate))
+
+
+def baseline_predictions(
+    benchmark: Benchmark | str, name: str, rows: Sequence[Row], seed: int = 0, *, subset: str | None = None
+) -> dict[str, str]:
     """Predictions of a baseline for every row that is scored, by id.
 
-    oracle: the answer. random: any option, Yes or No, or the answer of another row of the same task and format; chosen
-    by seed and row id. frequency: the most common answer of the task and format; for numbers and motions the answer
-    that scores best over all its rows.
-
     Raises:
-        ScoreError: unknown baseline.
+        ScoreError: unknown benchmark or baseline, broken rows, or a benchmark without baselines.
     """
+    from spaceland.benchmarks.score import scored_rows
+
+    benchmark = find_benchmark(benchmark) if isinstance(benchmark, str) else benchmark
     if name not in BASELINES:
         raise ScoreError(f"unknown baseline '{name}'; known are {', '.join(BASELINES)}")
-    scored = [row for row in rows if answer_kind(row) is not None]
-    if name == "oracle":
-        return {str(row["id"]): str(row["answer"]) for row in scored}
-    pools: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for row in scored:
-        pools.setdefault((str(row["task"]), row_format(row)), []).append(row)
-    predictions = {}
-    for pool in pools.values():
-        if name == "frequency":
-            answer = _most_common(pool)
-            predictions.update({str(row["id"]): answer for row in pool})
-            continue
-        answers = sorted(str(row["answer"]) for row in pool)
-        for row in pool:
-            predictions[str(row["id"])] = _random_reply(row, answers, Random(f"{seed}:{row['id']}"))
-    return predictions
+    if benchmark.baseline is None:
+        raise ScoreError(f"{benchmark.name} has no baselines; give predictions")
+    return benchmark.baseline(name, scored_rows(benchmark, rows, subset), seed)
 
 
-def chance(rows: Sequence[Mapping[str, Any]]) -> float | None:
-    """Expected percentage of a random choice over rows with options or verdicts; None for other rows."""
-    shares = []
-    for row in rows:
-        format = row_format(row)
-        if format not in ("select", "judge"):
-            return None
-        shares.append(1 / _num_options(row) if format == "select" else 0.5)
-    return 100 * sum(shares) / len(shares) if shares else None
-
-
-def _num_options(row: Mapping[str, Any]) -> int:
-    """Number of options; released rows hold them in the question text, one on a line."""
-    if row.get("options"):
-        return len(row["options"])
-    text = str(row.get("question", ""))
-    return sum(f"\n{letter}." in text for letter in "ABCD") or 4
-
-
-def _random_reply(row: Mapping[str, Any], answers: Sequence[str], rng: Random) -> str:
-    format = row_format(row)
-    if format == "select":
-        return "ABCD"[rng.randrange(_num_options(row))]
-    if format == "judge":
-        return rng.choice(["Yes", "No"])
-    others = list(answers)
-    others.remove(str(row["answer"]))
-    return rng.choice(others or list(answers))
-
-
-def _most_common(pool: Sequence[Mapping[str, Any]]) -> str:
-    counts = Counter(str(row["answer"]) for row in pool)
-    kind = answer_kind(pool[0])
-    if kind not in ("number", "motion"):
-        return min(counts, key=lambda answer: (-counts[answer], answer))
-    task = str(pool[0]["task"])
-
-    def total(candidate: str) -> float:
-        if kind == "motion":
-            return sum(n * official_motion(candidate, answer) for answer, n in counts.items())
-        return sum(n * official_number(candidate, answer, task) for answer, n in counts.items())
-
-    candidates = sorted(counts)
-    step = max(1, len(candidates) // _MAX_CANDIDATES)
-    return max(candidates[::step], key=lambda candidate: (total(candidate), candidate))
+def mean_chance(rows: Sequence[Row], num_options: Callable[[Row], int | None]) -> float | None:
+    """Expected percentage of a random choice; None when a row has nothing to choose from."""
+    counts = [num_options(row) for row in rows]
+    return 100 * sum(1 / count for count in counts if count) / len(counts) if counts and all(counts) else None

@@ -1,19 +1,20 @@
-"""SPAR-Bench: the official scorer with its faults, and a strict one.
+"""SPAR-Bench: twenty tasks on one or several pictures, and our own rows of the same tasks.
 
-Official rules (`sparbench/utils.py` of the SPAR repository):
-- multiple choice: equal, or the prediction is part of the answer (so an empty one is right), or its first character is;
-- numbers: MRA of the first number in the text, of the last one for tasks on several views; signs are lost;
-- view_change_infer: mean MRA of five signed parts; errors are divided by the *prediction*; blanks around a key lose it.
-Strict rules mend these: docs/scoring.md lists every difference.
+A task counts in the format in which SPAR-Bench asks it. Rows of ours in other formats or of other tasks are scored
+by the same rules in blocks of their own ("task/format"), which count for nothing else; sentences are left out.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Sequence
 
-from spaceland.benchmarks.numbers import mean_relative_accuracy, stated_number, unsigned_numbers
+from spaceland.benchmarks import sparbench_rules as rules
+from spaceland.benchmarks.baselines import Baselines, mean_chance
+from spaceland.benchmarks.means import TaskMeans
+from spaceland.benchmarks.replies import strict_choice, strict_number
+from spaceland.benchmarks.types import Benchmark, Protocol, Reply, Row, RowScore
+from spaceland.benchmarks.vlmevalkit import option_letter, stated_value
 
 LOW = tuple(
     f"{what}_prediction_{pair}{views}"
@@ -31,127 +32,208 @@ TASKS = (*LOW, *MIDDLE, *HIGH)
 GROUPS = {"Low": LOW, "Middle": MIDDLE, "High": HIGH}
 MIDDLE_BUG = "Middle without view_change_infer"
 """What the released aggregator prints as Middle: a suffix that it strips wrongly drops the third task."""
-
-_AXES = (
-    ("move_right", "move_left"), ("move_up", "move_down"), ("move_forward", "move_backward"),
-    ("rotate_right", "rotate_left"), ("rotate_up", "rotate_down"),
-)  # fmt: skip
-_LETTER = re.compile(r"(?<![A-Za-z0-9])\(?([A-Z])(?![A-Za-z0-9'])\)?")
-_BARE_LETTER = re.compile(r"\W{0,6}([A-Za-z])\W{0,6}$")
-_THINKING = re.compile(r"^.*</think>", re.DOTALL)
-_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
-
-
-def official_choice(prediction: str, answer: str) -> float:
-    """1 or 0. An empty prediction scores 1, "Because" scores for b, "The answer is B" scores 0: kept for parity."""
-    said, right = prediction.lower(), answer.lower()
-    return float(said == right or said in right or said[:1] == right)
+EXPECTED_ROWS = {"test (header of the card)": 7211, "test (text of the card)": 7207, "tiny": 1000}
+FRAMES = {"rule": "all pictures of the row, markers drawn"}
+PROMPTS = {
+    "number": "Please answer the question using a single word or phrase.",
+    "choice": "Answer with the option's letter from the given choices directly.",
+    "boxes": (
+        "The values represent the bounding box coordinates normalized to a 0-1000 scale, with the top-left corner as "
+        "the origin of the image."
+    ),
+}
+_BOX = re.compile(r"\[\s*-?\d[^\[\]]*\]")
+_NUMBER = re.compile(r"-?\d+(\.\d+)?")
+_RuleOfRow = Callable[[str, Row], float]
 
 
-def strict_choice(prediction: str, answer: str, options: Sequence[str] = ()) -> float:
-    """1 when the reply clearly names the right letter, or repeats the right option and no other."""
-    text = final_part(prediction)
-    letter = stated_letter(text, len(options) or 26)
-    if letter is None and options:
-        same = [i for i, option in enumerate(options) if option.strip().lower() == text.strip(" .\n").lower()]
-        letter = chr(ord("A") + same[0]) if len(same) == 1 else None
-    return float(letter is not None and letter == answer.strip().upper())
+def row_format(row: Row) -> str:
+    """fill, select, judge or sentence; by the answer where the row does not say."""
+    named = row.get("format") or row.get("format_type")
+    if named:
+        return str(named)
+    return "select" if re.fullmatch(r"[A-D]", str(row["answer"]).strip()) else "fill"
 
 
-def final_part(prediction: str) -> str:
-    """The reply without a leading block of thinking."""
-    return _THINKING.sub("", prediction).strip() if "</think>" in prediction else prediction.strip()
+def answer_kind(row: Row) -> str | None:
+    """Under which rule a row falls: choice, exact, motion, box or number; None for sentences and other free text."""
+    format, answer = row_format(row), str(row["answer"]).strip()
+    if format == "sentence":
+        return None
+    if format in ("select", "judge"):
+        return "choice" if format == "select" else "exact"
+    if row["task"] == "view_change_infer":
+        return "motion"
+    if _BOX.fullmatch(answer):
+        return "box" if answer.count(",") == 3 else "exact"
+    return "number" if _NUMBER.fullmatch(answer) else "exact"
 
 
-def stated_letter(text: str, num_options: int) -> str | None:
-    """The option letter that a reply names: alone ("b", "(B)", "**B**"), or the last capital that stands by itself.
+def block_of(row: Row) -> str:
+    """The task when the row has the format in which SPAR-Bench asks it, else task and format."""
+    task, format = str(row["task"]), row_format(row)
+    native = "fill" if task in LOW or task == "view_change_infer" else "select"
+    return task if task in TASKS and format == native else f"{task}/{format}"
 
-    A lone "A" at the start of a sentence is an article, so it counts only when it is followed by punctuation or
-    nothing.
 
-    >>> stated_letter("The answer is (B).", 4), stated_letter("A chair is left", 4), stated_letter("C. left, above", 4)
-    ('B', None, 'C')
+def prompt(row: Row, protocol: str = "official") -> str:
+    """The text of the official prompt; all protocols share it.
+
+    Raises:
+        KeyError: there is no such protocol.
     """
-    allowed = {chr(ord("A") + i) for i in range(num_options)}
-    alone = _BARE_LETTER.match(text) if len(text) <= 13 else None
-    if alone:
-        return alone[1].upper() if alone[1].upper() in allowed else None
-    if text[:1] in allowed and text[1:2] in (".", ")", ":", ","):
-        return text[0]
-    found = None
-    for match in _LETTER.finditer(text):
-        follows = text[match.end() : match.end() + 2]
-        is_article = match[1] in "AI" and "(" not in match[0] and follows[:1] == " " and follows[1:2].isalpha()
-        if match[1] in allowed and not is_article:
-            found = match[1]
-    return found
+    BENCHMARK.protocol(protocol)
+    task, question = str(row["task"]), str(row["question"])
+    if task == "view_change_infer":
+        return f"\n{question}\n\n"
+    if task in LOW:
+        return f"\n{question}\n{PROMPTS['number']}"
+    boxes = PROMPTS["boxes"] if task in ("position_matching", "camera_motion_infer") else ""
+    return f"\n{question}\n{boxes}\n{PROMPTS['choice']}"
 
 
-def official_number(prediction: str, answer: str, task: str) -> float:
-    """MRA of the first number (of the last one for `*_mv` tasks, where none counts as -1); no number scores 0."""
-    found = unsigned_numbers(prediction)
-    target = unsigned_numbers(answer)
-    if task.endswith("_mv"):
-        return mean_relative_accuracy(found[-1] if found else -1.0, target[-1])
-    return mean_relative_accuracy(found[0], target[0]) if found else 0.0
+def num_options(row: Row) -> int | None:
+    """Number of answers to choose from; released rows hold the options in the question text, one on a line."""
+    format = row_format(row)
+    if format not in ("select", "judge"):
+        return None
+    if format == "judge":
+        return 2
+    if row.get("options"):
+        return len(row["options"])
+    text = str(row.get("question", ""))
+    return sum(f"\n{letter}." in text for letter in "ABCD") or 4
 
 
-def strict_number(prediction: str, answer: str, unit: str | None = None) -> float:
-    """MRA of the number that the reply states, sign and unit included."""
-    said, target = stated_number(final_part(prediction), unit), stated_number(answer)
-    return 0.0 if said is None or target is None else mean_relative_accuracy(said, target)
+def chance(rows: Sequence[Row]) -> float | None:
+    """Expected percentage of a random choice over rows with options or verdicts; None for other rows."""
+    return mean_chance(rows, num_options)
 
 
-def _parse_motion(text: str, clean: Callable[[str], str]) -> list[float]:
-    """Signed parts right, up, forward, turn right, turn up. Raises ValueError for anything but key:number pairs."""
-    values: dict[str, float] = {}
-    for part in text.split(","):
-        key, value = part.split(":")
-        values[clean(key)] = float(value)
-    return [values.get(positive, 0.0) - values.get(negative, 0.0) for positive, negative in _AXES]
+def _unit(row: Row) -> str | None:
+    return (row.get("facts") or {}).get("unit") or ("m" if row["task"] in LOW else None)
 
 
-def official_motion(prediction: str, answer: str) -> float:
-    """Mean MRA of five parts with prediction and truth exchanged, as released; a parse error scores 0."""
-    try:
-        said = _parse_motion(prediction, lambda key: key)
-    except ValueError:
-        return 0.0
-    truth = _parse_motion(answer, lambda key: key)
-    return sum(mean_relative_accuracy(t, p) for p, t in zip(said, truth, strict=True)) / len(_AXES)
+def _official_rule(kind: str) -> _RuleOfRow:
+    return {
+        "choice": lambda reply, row: rules.official_choice(reply, str(row["answer"])),
+        "number": lambda reply, row: rules.official_number(reply, str(row["answer"]), str(row["task"])),
+        "motion": lambda reply, row: rules.official_motion(reply, str(row["answer"])),
+    }.get(kind) or _open_rule(kind)
 
 
-def strict_motion(prediction: str, answer: str) -> float:
-    """Mean MRA of five parts; keys are trimmed, errors are relative to the truth, one key at least must be known."""
-    text = final_part(prediction).strip(" .`\n")
-    try:
-        said = _parse_motion(text, lambda key: key.strip().lower())
-    except ValueError:
-        return 0.0
-    known = {name for axis in _AXES for name in axis}
-    if not any(part.split(":")[0].strip().lower() in known for part in text.split(",")):
-        return 0.0
-    truth = _parse_motion(answer, str.strip)
-    return sum(mean_relative_accuracy(p, t) for p, t in zip(said, truth, strict=True)) / len(_AXES)
+def _strict_rule(kind: str) -> _RuleOfRow:
+    return {
+        "choice": lambda reply, row: strict_choice(reply, str(row["answer"]), row.get("options") or ()),
+        "number": lambda reply, row: strict_number(reply, str(row["answer"]), _unit(row)),
+        "motion": lambda reply, row: rules.strict_motion(reply, str(row["answer"])),
+    }.get(kind) or _open_rule(kind)
 
 
-def box_score(prediction: str, answer: str) -> float:
-    """IoU of two boxes x1, y1, x2, y2; a reply without exactly four numbers, or with an empty box, scores 0."""
-    found = [float(number) for number in _NUMBER.findall(final_part(prediction))]
-    if len(found) != 4 or not all(map(math.isfinite, found)):
-        return 0.0
-    a, b = found, [float(number) for number in _NUMBER.findall(answer)]
-    if a[2] <= a[0] or a[3] <= a[1]:
-        return 0.0
-    shared = max(0.0, min(a[2], b[2]) - max(a[0], b[0])) * max(0.0, min(a[3], b[3]) - max(a[1], b[1]))
-    total = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared
-    return shared / total if total > 0 and math.isfinite(total) else 0.0
+def _vlmevalkit_rule(kind: str) -> _RuleOfRow:
+    return {
+        "choice": lambda reply, row: float(option_letter(reply) == str(row["answer"]).strip().upper()),
+        "number": lambda reply, row: rules.accuracy_of(stated_value(reply), str(row["answer"])),
+        "motion": lambda reply, row: rules.vlmevalkit_motion(reply, str(row["answer"])),
+    }.get(kind) or _open_rule(kind)
 
 
-def exact_score(prediction: str, answer: str) -> float:
-    """1 when the reply equals the answer but for case, white space and a final full stop (yes or no, lists)."""
-    return float(_plain(final_part(prediction)) == _plain(answer))
+def _open_rule(kind: str) -> _RuleOfRow:
+    """Boxes and plain answers, which SPAR-Bench does not ask for: the same in every protocol."""
+    if kind == "box":
+        return lambda reply, row: rules.box_score(reply, str(row["answer"]))
+    return lambda reply, row: rules.exact_score(reply, str(row["answer"]))
 
 
-def _plain(text: str) -> str:
-    return " ".join(text.lower().split()).rstrip(".").strip()
+def _scorer(rule_of: Callable[[str], _RuleOfRow]) -> Callable[[Sequence[Row], Sequence[Reply]], list[RowScore]]:
+    by_kind = {kind: rule_of(kind) for kind in ("choice", "number", "motion", "box", "exact")}
+
+    def score(rows: Sequence[Row], replies: Sequence[Reply]) -> list[RowScore]:
+        scores = []
+        for row, reply in zip(rows, replies, strict=True):
+            kind = answer_kind(row)
+            known = reply is not None and kind is not None
+            scores.append(RowScore(by_kind[str(kind)](str(reply), row) if known else 0.0))
+        return scores
+
+    return score
+
+
+def _problem(row: Row) -> str | None:
+    lacking = [key for key in ("id", "task", "answer") if key not in row]
+    if lacking:
+        return f"has no {' and no '.join(lacking)}"
+    answer = str(row["answer"])
+    if row["task"] == "view_change_infer" and row_format(row) == "fill" and not rules.is_motion(answer):
+        return f"has the answer '{answer[:40]}', which is no list of key:number"
+    if row["task"] in LOW and row_format(row) == "fill" and not re.search(r"\d", answer):
+        return f"has the answer '{answer[:40]}' without a number"
+    return None
+
+
+def _left_out(row: Row) -> str | None:
+    return f"{row['task']}/{row_format(row)}" if answer_kind(row) is None else None
+
+
+def _gain(reply: str, row: Row) -> float | None:
+    """What a constant answer earns on a row of numbers or motions; None where the most common answer is best."""
+    kind = answer_kind(row)
+    return _official_rule(str(kind))(reply, row) if kind in ("number", "motion") else None
+
+
+def _choices(row: Row) -> Sequence[str] | None:
+    format = row_format(row)
+    if format == "judge":
+        return ("Yes", "No")
+    return "ABCDEFGH"[: num_options(row)] if format == "select" else None
+
+
+_MEANS = TaskMeans(
+    block_of,
+    tasks={task: (task,) for task in TASKS},
+    groups=GROUPS | {MIDDLE_BUG: tuple(task for task in MIDDLE if task != "view_change_infer")},
+)
+_OFFICIAL_DEVIATIONS = {
+    "empty-choice-scores": "an empty reply to a multiple choice is part of every answer and scores 1",
+    "first-character": "the first character of a reply decides: 'Because' scores for B, 'Answer: B' for A",
+    "no-letter-search": "'The answer is B', '(B)' and '**B**' score 0",
+    "sign-lost": "the sign of a number is lost",
+    "first-or-last-number": "the first number of a reply counts on one view, the last one on several",
+    "caret": "digits right after ^ are passed over",
+    "ten-thresholds": "thresholds carry float noise: 4 against 5 scores 0.6",
+    "motion-swapped": "errors of camera motions are divided by the prediction",
+    "motion-blanks": "keys of camera motions after a blank are lost",
+    "middle": f"the released Middle leaves out view_change_infer; here it is the group '{MIDDLE_BUG}'",
+}
+_VLMEVALKIT_DEVIATIONS = {
+    "last-number": "the last number of a reply counts for all tasks, '1,200' is 200, digits after ^ count",
+    "list": "a reply in square brackets has to be a Python list (here of at most 1,000 characters): its first entry",
+    "motion-pairs": "what is no key:number pair is passed over: a reply without any counts as no motion and may score",
+}
+BENCHMARK = Benchmark(
+    name="sparbench",
+    title="SPAR-Bench",
+    protocols=(
+        Protocol(
+            "official", "the scorer of the SPAR repository (1cc0475), which lmms-eval copies",
+            _scorer(_official_rule), _MEANS, _OFFICIAL_DEVIATIONS,
+        ),
+        Protocol("strict", "what the reply says, as a person would read it", _scorer(_strict_rule), _MEANS),
+        Protocol(
+            "vlmevalkit", "VLMEvalKit (e8e78f0), by rules without a judge", _scorer(_vlmevalkit_rule), _MEANS,
+            _VLMEVALKIT_DEVIATIONS,
+        ),
+    ),
+    row_id=lambda row: str(row["id"]),
+    task_of=block_of,
+    problem_of=_problem,
+    expected_rows=EXPECTED_ROWS,
+    left_out=_left_out,
+    num_options=num_options,
+    baseline=Baselines(
+        gold=lambda row: str(row["answer"]),
+        pool_of=lambda row: (str(row["task"]), row_format(row)),
+        choices=_choices,
+        gain=_gain,
+    ),
+)  # fmt: skip

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -36,17 +37,25 @@ class Summary:
     overall: float | None
     tasks: Mapping[str, float | None] = field(default_factory=dict)
     groups: Mapping[str, float | None] = field(default_factory=dict)
+    other: Mapping[str, float | None] = field(default_factory=dict)
+    """Figures of rows that the benchmark itself does not have (a dataset of ours, say); they count for nothing else."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A scoring rule. `deviations` names, one line each, where it does something else than one would expect."""
+    """A scoring rule. `deviations` names, one line each, where it does something else than one would expect.
+
+    `summarise` is best an instance of `spaceland.benchmarks.means.TaskMeans` where figures are means of means: its
+    bootstrap is fast. Any other function is called again for every resample. `bootstrap` is False for a rule over the
+    whole corpus, whose value on rows drawn twice would mean nothing; then there are no intervals.
+    """
 
     name: str
     about: str
     score: Callable[[Sequence[Row], Sequence[Reply]], list[RowScore]]
     summarise: Callable[[Sequence[Row], Sequence[RowScore]], Summary]
     deviations: Mapping[str, str] = field(default_factory=dict)
+    bootstrap: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,6 +65,12 @@ class Benchmark:
     `row_id` gives the id that predictions name; `task_of` the task a row belongs to; `problem_of` says in words what is
     wrong with a row (None: nothing). `expected_rows` are the published row counts by split, to be reported beside what
     was found, never assumed.
+
+    What a benchmark need not have: `adapt` turns rows of another origin into released field names (before anything else
+    looks at them); `left_out` names the kind of a row that has no rule (it is counted, not scored; None: it is scored);
+    `subsets` are parts with names, by row; `num_options` is the number of answers to choose from (None: an open
+    question), for the chance column; `baseline` makes the predictions "oracle", "random" or "frequency" by id, from
+    rows by id and a seed (`spaceland.benchmarks.baselines.Baselines`).
     """
 
     name: str
@@ -65,6 +80,16 @@ class Benchmark:
     task_of: Callable[[Row], str]
     problem_of: Callable[[Row], str | None]
     expected_rows: Mapping[str, int] = field(default_factory=dict)
+    adapt: Callable[[Row], Row] | None = None
+    left_out: Callable[[Row], str | None] | None = None
+    subsets: Mapping[str, Callable[[Row], bool]] = field(default_factory=dict)
+    num_options: Callable[[Row], int | None] | None = None
+    baseline: Callable[[str, Mapping[str, Row], int], dict[str, str]] | None = None
+
+    side_files: Mapping[str, str] = field(default_factory=dict)
+    """Files beside the rows that some protocols need, by name (an option of the command), and what they are."""
+    complete: Callable[[Sequence[Row], Mapping[str, Path]], list[Row]] | None = None
+    """Rows with what side files (paths by name) hold about them; called before anything else looks at the rows."""
 
     def protocol(self, name: str | None = None) -> Protocol:
         """The protocol of a name; the default one without a name.

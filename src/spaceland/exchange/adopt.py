@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from spaceland.benchmarks.scoring import answer_kind
+from spaceland.benchmarks.sparbench import answer_kind
 from spaceland.exchange.dataset import Progress, Tally
 from spaceland.exchange.folder import link_or_copy, new_folder, plain_name
 from spaceland.exchange.rows_out import RowsOut

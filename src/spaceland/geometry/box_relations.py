@@ -24,6 +24,9 @@ _FACES = np.array(
     ]
 )
 
+_HAIR = 1e-11
+"""Share of the extent of two boxes by which one is grown before they are intersected."""
+
 
 @dataclass(frozen=True, eq=False)
 class Boxes:
@@ -112,42 +115,42 @@ def box_iou(a: Boxes, b: Boxes) -> Float[np.ndarray, "n"]:
 
 
 def _intersection_volume(a: Boxes, b: Boxes) -> Float[np.ndarray, "n"]:
-    """Volume by the divergence theorem: a third of the sum of area times distance from the origin over all faces.
+    """Volume by the divergence theorem: a third of the sum over all faces of area times distance from `a`'s centre.
 
-    Every face of the intersection lies in a face of one box and inside the other. Where two faces coincide and look the
-    same way, only that of `a` counts.
+    Every face of the intersection lies in a face of one box and inside the other. Where faces of both coincide,
+    rounding would decide whether one of them, both or none counts, so `b` is grown by a hair: far more than the noise
+    of the coordinates, far less than matters.
     """
-    origin = a.center
-    volume = _faces_inside(a, b, origin, keep_coincident=True) + _faces_inside(b, a, origin, keep_coincident=False)
+    extent = np.linalg.norm(a.size, axis=1) + np.linalg.norm(b.size, axis=1)
+    grown = Boxes(b.center, b.size + 2 * _HAIR * extent[:, None], b.rotation)
+    between = b.center - a.center
+    volume = _faces_inside(a, grown, -between, np.zeros_like(between)) + _faces_inside(grown, a, between, between)
     return np.maximum(volume, 0)
 
 
 def _faces_inside(
-    box: Boxes, other: Boxes, origin: Float[np.ndarray, "n 3"], *, keep_coincident: bool
+    box: Boxes, other: Boxes, offset: Float[np.ndarray, "n 3"], place: Float[np.ndarray, "n 3"]
 ) -> Float[np.ndarray, "n"]:
-    """Share of the volume that the faces of `box` inside `other` contribute."""
-    n = len(box.center)
-    # Where the common origin lies in the other box's frame.
-    start = np.einsum("ni,nij->nj", origin - other.center, other.rotation)
+    """Share of the volume that the faces of `box` inside `other` contribute.
+
+    offset: from the centre of `other` to that of `box`. place: from the common origin to the centre of `box`. Both are
+    given as differences, so that boxes far away from the world's origin are as exact as near ones.
+    """
     # In the other box's frame the clipping planes are |x_i| <= size_i / 2.
-    corners = np.einsum("nki,nij->nkj", box.corners() - other.center[:, None], other.rotation)
     normals = np.einsum("nji,njk->nik", other.rotation, box.rotation)  # columns: axes of box in the other's frame
+    middle = np.einsum("ni,nij->nj", offset, other.rotation)
+    corners = middle[:, None] + np.einsum("nij,nkj->nki", normals, _SIGNS * box.size[:, None] / 2)
+    reach = np.einsum("ni,nij->nj", place, box.rotation)  # of the centre, along the box's own axes
     half = other.size / 2
-    volume = np.zeros(n)
+    volume = np.zeros(len(box.center))
     for face, around in enumerate(_FACES):
-        normal = normals[:, :, face // 2] * (1.0 if face % 2 else -1.0)
-        polygon, count = corners[:, around], np.full(n, 4)
-        for axis in range(3):
-            for side in (1.0, -1.0):
-                polygon, count = _clip(polygon, count, axis, side, half[:, axis])
-        area2 = _double_area(polygon, count, normal)
-        height = np.einsum("ni,ni->n", normal, corners[:, around[0]])
-        if not keep_coincident:
-            # Coincident faces that look the same way: the plane lies on a face of the other box.
-            along = np.abs(normal) > 1 - 1e-9
-            same = along & (np.abs(height[:, None] - half) < 1e-9 * (1 + half))
-            area2 = np.where(same.any(-1), 0.0, area2)
-        volume += (height - np.einsum("ni,ni->n", normal, start)) * area2 / 6
+        axis, side = face // 2, 1.0 if face % 2 else -1.0
+        polygon, count = corners[:, around], np.full(len(volume), 4)
+        for plane in range(3):
+            for towards in (1.0, -1.0):
+                polygon, count = _clip(polygon, count, plane, towards, half[:, plane])
+        height = side * reach[:, axis] + box.size[:, axis] / 2
+        volume += height * _double_area(polygon, count, normals[:, :, axis]) / 6
     return volume
 
 

@@ -1,0 +1,313 @@
+"""Scan2Cap: describe an object of a scanned room (the objects of ScanRefer val; one caption for each).
+
+A row is an object with all its reference descriptions and the box that was captioned; the IoU of that box with the true
+one decides whether the caption counts at all (m@kIoU, k = 0.25 and 0.5):
+
+    {"scene_id": "scene0011_00", "object_id": "8", "object_name": "office_chair", "iou": 0.62,
+     "descriptions": ["This is a black chair. It stands by the desk."], "tokens": [["this", "is", "a", ...]]}
+
+Instead of `iou` a row may hold `pred_box` and `gt_box` (centre and size, six numbers, axis-aligned); VG-LLM's and
+Chat-Scene's names for the references, `annotations` and `ref_captions`, are read too. Several rows of one object are
+several proposals (told apart by `proposal`). Rows of ScanRefer are grouped by `rows_from_scanrefer`.
+
+All codes in use wrap captions as "sos ... eos", which raises every metric but CIDEr, and fill objects without caption
+with "sos eos". They differ in the words, in `>` or `>=`, and in that placeholder. Figures are x 100, so CIDEr goes to
+1000; overall is CIDEr@0.5, as papers report. A row's own score is its CIDEr@0.5 / 10.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from spaceland.benchmarks.clean import strict_text
+from spaceland.benchmarks.text.corpus import CaptionScore, caption_table, corpus_figures
+from spaceland.benchmarks.text.ptb import tokenize
+from spaceland.benchmarks.types import Benchmark, Protocol, Reply, Row, RowScore, Summary
+
+THRESHOLDS = (0.25, 0.5)
+MAX_TOKENS = 30
+PROMPTS = {
+    "video-3d-llm": "Given an object located at <coord> , describe the object in detail.",
+    "vg-llm": "Carefully watch the video and describe the object located at [{x}, {y}, {z}] in detail.",
+    "chat-scene": "Describe the appearance of the {mark}, then elaborate on its positioning relative to other objects "
+    "in the scene.",
+}
+FRAMES = {
+    "chat-scene": {"frames": 32, "rule": "uniform", "marks": True, "bev": True, "long_side_px": 512},
+    "video-3d-llm": {"frames": 32, "rule": "uniform"},
+    "vg-llm": {"frames": 32, "rule": "circular"},
+}
+_REFERENCES = ("descriptions", "annotations", "ref_captions")
+
+
+@dataclass(frozen=True)
+class CaptionRule:
+    """How one code scores captions.
+
+    `candidate` and `references` give the texts that are compared, `placeholder` stands for an object without caption.
+    A caption counts when the IoU is above (`strictly`) or at least the threshold. `keep` says which one counts of
+    several proposals of an object: the last that counts, the best IoU, the last one whatever its IoU, or all ("rows":
+    every row is an item of its own). `partial` leaves objects without any reply out of the corpus.
+    """
+
+    candidate: Callable[[str], str]
+    references: Callable[[Row], list[str]]
+    placeholder: str = "sos eos"
+    ptb: bool = False
+    strictly: bool = False
+    keep: Literal["last-good", "best", "last", "rows"] = "last"
+    partial: bool = False
+
+    def score(self, rows: Sequence[Row], replies: Sequence[Reply]) -> list[RowScore]:
+        """A score for every row; the first row of an object carries it into the corpus."""
+        items: dict[str, list[int]] = {}
+        for index, row in enumerate(rows):
+            items.setdefault(f"{index}" if self.keep == "rows" else object_key(row), []).append(index)
+        if self.partial:
+            items = {key: group for key, group in items.items() if any(replies[index] is not None for index in group)}
+        ious = [iou_of(row) for row in rows]
+        words = tokenize if self.ptb else str
+        references = [[words(text) for text in self.references(rows[group[0]])] for group in items.values()]
+        tables, chosen = {}, {}
+        for threshold in THRESHOLDS:
+            name = f"@{threshold}"
+            chosen[name] = [self._choose(group, ious, replies, threshold) for group in items.values()]
+            candidates = [
+                self.placeholder if index is None else self.candidate(replies[index] or "") for index in chosen[name]
+            ]
+            tables[name] = caption_table(references, [words(text) for text in candidates])
+        by_item = {name: table.rows() for name, table in tables.items()}
+        scores: list[RowScore] = [RowScore(0.0) for _ in rows]
+        for line, group in enumerate(items.values()):
+            metrics = {f"{metric}{name}": value for name in tables for metric, value in by_item[name][line].items()}
+            counted = chosen["@0.5"][line]
+            for index in group:
+                own = min(1.0, (metrics["CIDEr@0.5"] or 0.0) / 10) if index == counted else 0.0
+                first = index == group[0]
+                scores[index] = CaptionScore(own, metrics if first else {}, tables, line if first else None)
+        return scores
+
+    def _choose(
+        self, group: Sequence[int], ious: Sequence[float], replies: Sequence[Reply], threshold: float
+    ) -> int | None:
+        """The row whose caption counts for an object; None where there is none."""
+        given = [index for index in group if replies[index] is not None]
+        good = [i for i in given if (ious[i] > threshold if self.strictly else ious[i] >= threshold)]
+        if not good:
+            return None
+        if self.keep == "best":
+            return max(good, key=lambda index: ious[index])
+        if self.keep == "last-good":
+            return good[-1]
+        return given[-1] if given[-1] in good else None
+
+
+def object_key(row: Row) -> str:
+    """What captions and references of one object share."""
+    return "|".join(str(row.get(key, "")) for key in ("scene_id", "object_id", "object_name"))
+
+
+def row_id(row: Row) -> str:
+    """`id` where a row has one, else the object's key, with the proposal where there is one."""
+    if row.get("id") is not None:
+        return str(row["id"])
+    proposal = row.get("proposal")
+    return object_key(row) if proposal is None else f"{object_key(row)}|{proposal}"
+
+
+def descriptions_of(row: Row) -> list[str]:
+    """Reference descriptions under any of their names."""
+    return next([str(text) for text in row[key]] for key in _REFERENCES if row.get(key))
+
+
+def iou_of(row: Row) -> float:
+    """IoU of the captioned box with the true one: `iou`, or from `pred_box` and `gt_box`; 0 where nothing was found."""
+    if row.get("iou") is not None:
+        return float(row["iou"])
+    if row.get("pred_box") is None or row.get("gt_box") is None:
+        return 0.0
+    first, second = ([float(value) for value in row[key]] for key in ("pred_box", "gt_box"))
+    shared = 1.0
+    for axis in range(3):
+        high = min(box[axis] + box[axis + 3] / 2 for box in (first, second))
+        low = max(box[axis] - box[axis + 3] / 2 for box in (first, second))
+        shared *= max(0.0, high - low)
+    return shared / (math.prod(first[3:]) + math.prod(second[3:]) - shared + 1e-8)
+
+
+def rows_from_scanrefer(rows: Sequence[Row], boxes: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
+    """Rows of ScanRefer (one for each description) as rows of objects; `boxes` gives the IoU by `object_key`.
+
+    Without `boxes` the true boxes are captioned (IoU 1). An object that `boxes` does not name was not found (IoU 0).
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        key = object_key(row)
+        kept = found.setdefault(
+            key,
+            {name: row[name] for name in ("scene_id", "object_id", "object_name")}
+            | {"descriptions": [], "tokens": [], "iou": 1.0 if boxes is None else boxes.get(key, 0.0)},
+        )
+        kept["descriptions"].append(str(row["description"]))
+        kept["tokens"].append(list(row.get("token") or spaced(str(row["description"])).split()))
+    return list(found.values())
+
+
+def prompt(row: Row, protocol: str = "official") -> str:
+    """How a protocol's code asks for the caption: the row's own `prompt` where it has one (Chat-Scene draws one of ten
+    templates when it prepares rows), else by its mark `pred_id`, or the place `center_camera` in the first camera."""
+    if row.get("prompt"):
+        return str(row["prompt"])
+    if protocol == "video-3d-llm":
+        return PROMPTS[protocol]
+    if protocol != "vg-llm" and "pred_id" in row:
+        return PROMPTS["chat-scene"].format(mark=f"<OBJ{int(row['pred_id']):03}>")
+    center = row.get("center_camera") or row.get("pred_box") or row.get("gt_box") or (0.0, 0.0, 0.0)
+    x, y, z = (f"{float(value):.2f}" for value in center[:3])
+    return PROMPTS["vg-llm"].format(x=x, y=y, z=z)
+
+
+def spaced(text: str) -> str:
+    """Small letters, and spaces around . and , so that they are words; spaces may double, which ROUGE-L counts."""
+    return text.replace(".", " . ").replace(",", " , ").lower()
+
+
+def wrapped(text: str) -> str:
+    return f"sos {text} eos"
+
+
+def _token_references(row: Row) -> list[str]:
+    """The first 30 released tokens of each description; where rows have none, its spaced words."""
+    tokens = row.get("tokens") or [spaced(text).split() for text in descriptions_of(row)]
+    return [wrapped(" ".join(map(str, words[:MAX_TOKENS]))) for words in tokens]
+
+
+def _spaced_references(row: Row) -> list[str]:
+    return [wrapped(spaced(text)) for text in descriptions_of(row)]
+
+
+def _plain_references(row: Row) -> list[str]:
+    return [wrapped(text) for text in descriptions_of(row)]
+
+
+def _strict_references(row: Row) -> list[str]:
+    return [strict_text(text) for text in descriptions_of(row)]
+
+
+def _protocol(name: str, about: str, rule: CaptionRule, deviations: dict[str, str]) -> Protocol:
+    return Protocol(name, about, rule.score, _summarise, deviations)
+
+
+def _summarise(rows: Sequence[Row], scores: Sequence[RowScore]) -> Summary:
+    figures = corpus_figures(scores)
+    overall = figures.get("CIDEr@0.5")
+    return Summary(overall, {"caption": overall} if figures else {}, figures)
+
+
+def _problem(row: Row) -> str | None:
+    if row.get("id") is None and ("scene_id" not in row or "object_id" not in row):
+        return "has no id and no scene_id with object_id"
+    texts = next((row[key] for key in _REFERENCES if row.get(key)), None)
+    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
+        return "needs 'descriptions' (or 'annotations', 'ref_captions'), a list of one or more texts"
+    tokens = row.get("tokens")
+    if tokens is not None and not (
+        isinstance(tokens, list | tuple) and all(isinstance(t, list | tuple) for t in tokens)
+    ):
+        return "needs 'tokens' to be a list of lists of words"
+    if "iou" not in row and not ("pred_box" in row and "gt_box" in row):
+        return "has neither 'iou' nor 'pred_box' with 'gt_box'; captions of true boxes have iou 1"
+    for key in ("pred_box", "gt_box"):
+        box = row.get(key)
+        if box is not None and (len(box) != 6 or not all(math.isfinite(value) for value in box)):
+            return f"needs '{key}' as six finite numbers: centre and size"
+    iou = row.get("iou")
+    return None if iou is None or math.isfinite(iou) else "has an 'iou' that is no number"
+
+
+_WRAPPED = {"sos-eos": "both sides are wrapped in sos and eos, two free words that raise every metric but CIDEr"}
+_ORACLE = {"oracle-box": "the box was chosen by its IoU with the true one, so this is no detection score"}
+_TOKENS = {"thirty-tokens": "references are cut after 30 tokens; candidates are not"}
+_TWO_SPACES = {
+    "two-spaces": "an object without caption gives 'sos  eos'; ROUGE-L counts the empty word between the spaces"
+}
+
+PROTOCOLS = (
+    _protocol(
+        "official",
+        "Scan2Cap lib/eval_helper.py: first 30 tokens, IoU strictly above, the last caption of an object counts",
+        CaptionRule(
+            lambda reply: wrapped(" ".join(spaced(reply).split())),
+            _token_references,
+            strictly=True,
+            keep="last-good",
+        ),
+        {
+            "strictly-above": "an IoU of exactly 0.5 does not count",
+            "last-wins": "of several proposals of an object the last one above the threshold counts, not the best",
+            "free-text": "the released captioner emits tokens; a reply is brought into the same words first",
+            **_TOKENS,
+            **_WRAPPED,
+        },
+    ),
+    _protocol(
+        "ll3da",
+        "Vote2Cap-DETR and LL3DA eval_utils/evaluate_densecap.py: as official, the best box of an object counts",
+        CaptionRule(lambda reply: wrapped(reply).replace("  ", " "), _token_references, strictly=True, keep="best"),
+        {
+            "strictly-above": "an IoU of exactly 0.5 does not count",
+            "reply-as-it-is": "a reply is not made small and 'desk.' is another word than 'desk'",
+            **_TOKENS,
+            **_WRAPPED,
+        },
+    ),
+    _protocol(
+        "leo",
+        "LEO evaluator/cap_eval.py: '. ' spaced out, no tokeniser, objects without reply leave the corpus",
+        CaptionRule(lambda reply: wrapped(reply).replace(". ", " . "), _token_references, partial=True),
+        {
+            "partial-evaluation": "only objects with a reply are scored, so leaving out hard ones raises the score",
+            "reply-as-it-is": "a reply is not made small, and commas stay on words",
+            **_TOKENS,
+            **_WRAPPED,
+            **_ORACLE,
+        },
+    ),
+    _protocol(
+        "video-3d-llm",
+        "Video-3D-LLM llava/eval/eval_scan2cap.py: . and , spaced out, small letters, no tokeniser",
+        CaptionRule(lambda reply: wrapped(spaced(reply)), _spaced_references, placeholder="sos  eos", keep="rows"),
+        {**_TWO_SPACES, **_WRAPPED, **_ORACLE},
+    ),
+    _protocol(
+        "vg-llm",
+        "VG-LLM lmms_eval/tasks/scan2cap: as Video-3D-LLM, the reply is dropped where the row's IoU is below 0.5",
+        CaptionRule(lambda reply: wrapped(spaced(reply)), _spaced_references, placeholder="sos  eos", keep="rows"),
+        {**_TWO_SPACES, **_WRAPPED, **_ORACLE},
+    ),
+    _protocol(
+        "chat-scene",
+        "Chat-Scene and GPT4Scene utils/eval.py: PTB words, IoU at least, at 0.25 and 0.5; printed there as 0 to 1",
+        CaptionRule(lambda reply: wrapped(reply).replace("\n", " "), _plain_references, ptb=True),
+        {"printed-0-to-1": "the code prints 0 to 1 (CIDEr 0 to 10); figures here are x 100", **_WRAPPED, **_ORACLE},
+    ),
+    _protocol(
+        "strict",
+        "PTB words without articles and without sos and eos, IoU at least, nothing for an object without caption",
+        CaptionRule(strict_text, _strict_references, placeholder="", keep="best"),
+        {},
+    ),
+)
+
+BENCHMARK = Benchmark(
+    name="scan2cap",
+    title="Scan2Cap",
+    protocols=PROTOCOLS,
+    row_id=row_id,
+    task_of=lambda row: "caption",
+    problem_of=_problem,
+    expected_rows={},
+)
