@@ -149,11 +149,11 @@ def test_world_boxes() -> None:
      "[-", "\\", '"\\', "{", "(", "[\\\"", "[[1,2],", "\u0663", "Image ", "[0,0,0,1,1,1],"],
 )  # fmt: skip
 def test_time_grows_with_length_only(piece: str) -> None:
-    """100,000 characters; anything quadratic would take minutes."""
-    text = "[" + piece * (100_000 // len(piece))
+    """30,000 characters; anything quadratic would take minutes."""
+    text = "[" + piece * (30_000 // len(piece))
     start = time.process_time()
     for read in (values_in, world_boxes, object_ids, bare_ids, pixel_box, location_box, official_lines):
         read(text)
     with pytest.raises(ValueError):
         python_literal(text)
-    assert time.process_time() - start < 5
+    assert time.process_time() - start < 3

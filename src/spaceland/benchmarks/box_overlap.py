@@ -76,7 +76,10 @@ def joined(parts: Sequence[Boxes]) -> Boxes:
 
 
 def pair_iou(a: Boxes, b: Boxes) -> Float[np.ndarray, "n"]:
-    """Exact IoU of pair i; 0 where a number is not finite or beyond 1,000 km. Memory stays flat for any n."""
+    """Exact IoU of pair i to nine decimals; 0 where a number is not finite or beyond 1,000 km. Memory stays flat.
+
+    Rounded, so that an overlap of exactly a threshold is found to be one.
+    """
     with np.errstate(all="ignore"):
         usable = _usable(a) & _usable(b)
         gap = np.abs(np.where(usable[:, None], a.center - b.center, 0))
@@ -87,7 +90,7 @@ def pair_iou(a: Boxes, b: Boxes) -> Float[np.ndarray, "n"]:
     for start in range(0, len(near), _CHUNK):
         part = near[start : start + _CHUNK]
         found[part] = box_iou(a[part], b[part])
-    return found
+    return found.round(9)
 
 
 def torch3d_iou(a: Boxes, b: Boxes) -> Float[np.ndarray, "n"]:

@@ -72,8 +72,8 @@ def tolerant_detections(reply: str) -> list[Detection]:
         if isinstance(value, dict) and not ("label" in value and "bbox_3d" in value):
             value = next((inner for inner in value.values() if isinstance(inner, list)), [])
         for entry in value if isinstance(value, list) else [value]:
-            if isinstance(entry, dict) and isinstance(entry.get("label"), str):
-                box = numbers(entry.get("bbox_3d"), 9)
+            if isinstance(entry, dict) and isinstance(entry.get("label"), str) and "bbox_3d" in entry:
+                box = numbers(entry["bbox_3d"], 9)
                 usable = box is not None and min(box[3:6]) > 0
                 stated = numbers([entry.get("score", entry.get("confidence", 1.0))], 1)
                 found.append(Detection(entry["label"], tuple(box) if usable else None, stated[0] if stated else 0.0))

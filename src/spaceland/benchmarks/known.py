@@ -12,6 +12,9 @@ from spaceland.errors import SpacelandError
 KNOWN = {
     "vsibench": "spaceland.benchmarks.vsibench",
     "sparbench": "spaceland.benchmarks.sparbench",
+    "scanrefer": "spaceland.benchmarks.scanrefer",
+    "multi3drefer": "spaceland.benchmarks.multi3drefer",
+    "embodiedscan-det": "spaceland.benchmarks.embodiedscan_det",
 }
 
 

@@ -13,6 +13,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -166,6 +167,19 @@ def find_protocol(benchmark: Benchmark, name: str | None = None) -> Protocol:
     except KeyError:
         known = ", ".join(protocol.name for protocol in benchmark.protocols)
         raise ScoreError(f"{benchmark.name} has no protocol '{name}'; it has {known}") from None
+
+
+def complete_rows(benchmark: Benchmark, rows: Sequence[Row], files: Mapping[str, Path]) -> Sequence[Row]:
+    """Rows with what side files (paths by name) hold about them.
+
+    Raises:
+        ScoreError: the benchmark has no use for such a file, or it holds something else.
+    """
+    unknown = sorted(set(files) - set(benchmark.side_files))
+    if unknown:
+        known = ", ".join(benchmark.side_files) or "none"
+        raise ScoreError(f"{benchmark.name} has no use for a file of '{unknown[0]}'; it takes {known}")
+    return benchmark.complete(rows, files) if files and benchmark.complete else rows
 
 
 def prepare_rows(benchmark: Benchmark, rows: Sequence[Row]) -> dict[str, Row]:

@@ -91,6 +91,9 @@ class Benchmark:
     complete: Callable[[Sequence[Row], Mapping[str, Path]], list[Row]] | None = None
     """Rows with what side files (paths by name) hold about them; called before anything else looks at the rows."""
 
+    judged: Mapping[str, Callable[[Any], Protocol]] = field(default_factory=dict)
+    """Protocols that need a judge model, by name, made from a `spaceland.benchmarks.judge.Judge`."""
+
     def protocol(self, name: str | None = None) -> Protocol:
         """The protocol of a name; the default one without a name.
 

@@ -22,6 +22,9 @@ def score(
     baseline: Literal["oracle", "random", "frequency"] | None = None,
     protocol: str | None = None,
     subset: str | None = None,
+    extra: Path | None = None,
+    labels: Path | None = None,
+    classes: Path | None = None,
     json_path: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     seed: int = 0,
 ) -> int:
@@ -37,6 +40,9 @@ def score(
         baseline: Score gold answers, chance or the most common answer instead.
         protocol: Name of a rule, by default the first one of the benchmark ("official"); "all" shows them side by side.
         subset: A part of the rows, for example "debiased".
+        extra: Boxes, proposals and cameras by scene, for benchmarks about boxes (docs/benchmarks/scanrefer.md).
+        labels: ScanNet's scannetv2-labels.combined.tsv, for unique and multiple objects of ScanRefer.
+        classes: Head, common and tail classes of EmbodiedScan.
         json_path: Where to write the result; with "all" an object of results by protocol.
         seed: Of the random baseline and of the bootstrap intervals.
     """
@@ -45,14 +51,16 @@ def score(
     from spaceland.benchmarks import baseline_predictions, find_benchmark, score_benchmark
     from spaceland.benchmarks.known import ScoreError
     from spaceland.benchmarks.predictions import file_sha256, read_predictions, read_table
-    from spaceland.benchmarks.score import find_protocol, scored_rows
+    from spaceland.benchmarks.score import complete_rows, find_protocol, scored_rows
     from spaceland.files import write_json
 
     if (predictions is None) == (baseline is None):
         raise ScoreError("give either --predictions FILE or --baseline oracle|random|frequency")
     chosen = find_benchmark(benchmark)
     names = [rule.name for rule in chosen.protocols] if protocol == "all" else [find_protocol(chosen, protocol).name]
-    table = read_table(rows)
+    given = {"extra": extra, "labels": labels, "classes": classes}
+    side_files = {name: path for name, path in given.items() if path}
+    table = complete_rows(chosen, read_table(rows), side_files)
     if predictions is not None:
         replies: Mapping[str, str] = read_predictions(predictions)
     else:
@@ -61,6 +69,7 @@ def score(
         "rows_file_sha256": file_sha256(rows),
         "predictions_file_sha256": file_sha256(predictions) if predictions else None,
         "baseline": baseline,
+        **{f"{name}_file_sha256": file_sha256(path) for name, path in side_files.items()},
     }
     results = []
     for name in names:

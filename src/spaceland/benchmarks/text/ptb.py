@@ -34,7 +34,7 @@ _PIECE = re.compile(
       | [dDlLjJ]'(?!{_CONTRACTION}){_L}*+                            # d'you
       | [yY]'(?!{_CONTRACTION})(?={_L})                              # y'all
       | {_L}{{0,30}}[aeiouyAEIOUY]'(?<=..')[aeiou]{_L}*+          # ma'am
-      | '{_CONTRACTION} | '(?:em|till?|Till?|cause|[2-9]0s)(?![^\W_])
+      | '{_CONTRACTION} | '(?:em|[tT]ill?|cause|[2-9]0s(?![^\W_]))
       | '[nN]'(?!\w*') | '[nN](?!{_L})
       | [A-Z]++(?:&[A-Z]++)++ | [cCfF]\#(?!\w) | [cC]\+\+(?!\w)
       | [!?]{{2,}}+ | \*++ | _++ | -{{5,}}+
@@ -44,10 +44,10 @@ _PIECE = re.compile(
       | {_L}++(?:[.!?]{_L}++)++                                         # one sentence.and the next
       | [^\W\d_]*+\d++(?:[.,]\d++)++[^\W\d_]*+(?:-[^\W_]++)++           # 3.5-inch, Qwen2.5-VL
     )
-    | (?P<drop>--{{1,3}}+ | '' | \#{{2,}}+)
+    | (?P<drop>--{{1,3}}+ | \.\.\. | '' | \#{{2,}}+)
     | (?P<face>[:;=]-?[()|])
     | (?P<number>[-+]?+(?:\d++(?:[.,:]\d++)++ | [.,:]\d++(?:[.,:]\d++)*+) | [-+]\d++(?![^\W_]))
-    | (?P<twas>'[tT](?=(?:is|was)(?!{_L})))
+    | (?P<twas>'[tT](?=is|was))
     | (?P<entity>&(?:amp|lt|gt|quot|nbsp);)
     | (?P<word>{_WORD}(?:/{_WORD}){{0,2}}+)
     | (?P<other>.)
@@ -69,6 +69,11 @@ _SHORT = """
 """
 _ABBREVIATIONS = frozenset(_SHORT.split())
 _BEFORE_A_NUMBER = frozenset(("no", "nos", "prop", "fig", "figs", "art", "pp", "ca", "op"))
+_OPENING = """
+    A About According Additionally After An As At But Earlier He Her Here However If In It Last Many More Now Once One
+    Other Our She Since So Some Such That The Their Then There These They This We What When While Yet You
+"""
+_STARTS = frozenset(_OPENING.split())  # words that open a sentence after a single letter with a full stop
 _BRACKETS = {"(": "-lrb-", ")": "-rrb-", "[": "-lsb-", "]": "-rsb-", "{": "-lcb-", "}": "-rcb-"}
 _OTHERS = {
     **_BRACKETS, "\u20ac": "$", "\u00a3": "#",
@@ -89,9 +94,10 @@ def tokenize(text: str) -> str:
     pieces = text.split() if text.isascii() else _SPACES.split(text.translate(_PLAIN))
     found: list[str] = []
     for index, piece in enumerate(pieces):
-        # Only "no. 5" and its like need to see what comes next.
-        number_next = piece.endswith(".") and index + 1 < len(pieces) and pieces[index + 1][:1].isdigit()
-        found += _known_words(piece, number_next) if len(piece) <= 40 else _words(piece, number_next)
+        # Only a final full stop needs to see what comes next: "no. 5", and "option A. The chair".
+        following = pieces[index + 1] if piece.endswith(".") and index + 1 < len(pieces) else ""
+        kind = "number" if following[:1].isdigit() else "sentence" if following in _STARTS else ""
+        found += _known_words(piece, kind) if len(piece) <= 40 else _words(piece, kind)
     return " ".join(found)
 
 
@@ -100,8 +106,8 @@ def tokenize_all(texts: Iterable[str]) -> list[str]:
     return [tokenize(text) for text in texts]
 
 
-def _words(piece: str, number_next: bool) -> tuple[str, ...]:
-    """Words of a text without white space; `number_next` says whether a number follows it."""
+def _words(piece: str, next_kind: str) -> tuple[str, ...]:
+    """Words of a text without white space; `next_kind` says what follows it: "number", "sentence" or ""."""
     found: list[str] = []
     position = 0
     while position < len(piece):
@@ -114,7 +120,7 @@ def _words(piece: str, number_next: bool) -> tuple[str, ...]:
             if token[-1] in "nN" and (ending := _NOT.match(piece, position)):
                 found += [token[:-1], token[-1] + ending[0]]
                 position = ending.end()
-            elif piece[position : position + 1] == "." and _keeps_stop(token, piece[position + 1 :][:1], number_next):
+            elif piece[position : position + 1] == "." and _keeps_stop(token, piece, position, next_kind):
                 found.append(f"{token}.")
                 position += 1
             else:
@@ -133,8 +139,12 @@ def _words(piece: str, number_next: bool) -> tuple[str, ...]:
 _known_words = lru_cache(maxsize=1 << 16)(_words)
 
 
-def _keeps_stop(word: str, following: str, number_next: bool) -> bool:
-    """Does the full stop after a word belong to it? `following` is the character after the stop, "" at the end."""
-    if (len(word) == 1 and word.isalpha()) or word in _ABBREVIATIONS or word.lower() in _ABBREVIATIONS:
+def _keeps_stop(word: str, piece: str, stop: int, next_kind: str) -> bool:
+    """Does the full stop at `stop`, right after a word, belong to it?"""
+    last = stop + 1 == len(piece)
+    if len(word) == 1 and word.isalpha():
+        return not (last and next_kind == "sentence")
+    if word in _ABBREVIATIONS or word.lower() in _ABBREVIATIONS:
         return True
-    return word.lower() in _BEFORE_A_NUMBER and (following.isdigit() if following else number_next)
+    number = next_kind == "number" if last else piece[stop + 1].isdigit()
+    return number and word.lower() in _BEFORE_A_NUMBER

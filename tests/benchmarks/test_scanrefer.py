@@ -1,0 +1,392 @@
+"""ScanRefer: every deviation with its value, the parts by class, cameras of any direction, side files, and labels."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rows_scanrefer import gold, make_rows
+from scipy.spatial.transform import Rotation
+
+from spaceland.benchmarks import ScoreError, score_benchmark
+from spaceland.benchmarks.box_overlap import M3DREF_EPS, SCANREFER_EPS, aligned_iou, boxes_of, pair_iou, refined
+from spaceland.benchmarks.box_rows import FACTS
+from spaceland.benchmarks.label_map import CLASSES_18, read_label_map
+from spaceland.benchmarks.scanrefer import BENCHMARK, PROMPTS, adapt, is_multiple, oracle, prompt, row_id
+from spaceland.geometry.box9 import box9_in_camera
+from spaceland.geometry.boxes import OrientedBox
+from spaceland.geometry.transforms import from_rotation_translation, invert_rigid, look_at, rotation_z
+
+UNIT = [0.0, 0, 0, 1, 1, 1]
+
+
+def row(**fields: Any) -> dict[str, Any]:
+    base = {"scene_id": "scene0000_00", "object_id": "1", "object_name": "chair", "ann_id": "0"}
+    return {**base, "description": "it is a chair.", "gt_bbox": UNIT, **fields}
+
+
+def metrics(protocol: str, reply: str, **fields: Any) -> dict[str, Any]:
+    scores = BENCHMARK.protocol(protocol).score([row(**fields)], [reply])
+    return dict(scores[0].metrics)
+
+
+def camera_fields(*poses: np.ndarray) -> dict[str, Any]:
+    align = from_rotation_translation(rotation_z(0.7), np.array([1.0, -2, 0.1]))
+    return {
+        "axis_align_matrix": align.tolist(),
+        "cam2global": [(invert_rigid(align) @ pose).tolist() for pose in poses],
+    }
+
+
+def frame_box(frame: object, values: object) -> str:
+    return f"```json\n\t{json.dumps({'frame': frame, 'bbox_3d': values})}\n```"
+
+
+# Overlaps.
+
+
+def test_union_has_1e_8_added() -> None:
+    half = [0.0, 0, 0, 1, 1, 0.5]
+    assert metrics("official", str(UNIT))["iou"] == 1 / (1 + 1e-8) == pytest.approx(0.99999999, abs=1e-10)
+    assert metrics("official", str(half))["iou"] < 0.5
+    assert metrics("official", str(half))["acc@0.5"] == 0
+    assert metrics("strict", str(half))["iou"] == pytest.approx(0.5, abs=1e-12)
+    # A thing of 2 mm against itself: 8e-9 / (8e-9 + 1e-8).
+    tiny = [0.0, 0, 0, 0.002, 0.002, 0.002]
+    assert metrics("official", str(tiny), gt_bbox=tiny)["iou"] == pytest.approx(8 / 18)
+    assert metrics("strict", str(tiny), gt_bbox=tiny)["iou"] == pytest.approx(1)
+
+
+def test_overlap_in_32_bits_has_another_epsilon() -> None:
+    found = aligned_iou(np.array([UNIT]), np.array([[0, 0, 0, 1, 1, 0.5]]), float(M3DREF_EPS), np.float32)
+    assert found.dtype == np.float32
+    assert found[0, 0] == np.float32(0.5) / (np.float32(1) + np.float32(2) ** -23) < 0.5
+
+
+def test_aligned_and_oriented_overlap_agree() -> None:
+    rng = np.random.default_rng(0)
+    a, b = (np.concatenate([rng.uniform(-1, 1, (300, 3)), rng.uniform(0.1, 2, (300, 3))], 1) for _ in range(2))
+    np.testing.assert_allclose(np.diag(aligned_iou(a, b)), pair_iou(boxes_of(a), boxes_of(b)), atol=1e-9)
+    wrong = a.copy()
+    wrong[:, 0] = np.nan
+    assert (aligned_iou(wrong, b, SCANREFER_EPS) == 0).all()
+
+
+def test_refining_takes_the_proposal_that_overlaps_most() -> None:
+    predicted = boxes_of([UNIT, [9.0, 9, 9, 1, 1, 1]])
+    proposals = np.array([[0.4, 0, 0, 1, 1, 1], [0.1, 0, 0, 1, 1, 1], [0.1, 0, 0, 1, 1, 1]])
+    snapped = refined(predicted, [proposals, proposals])
+    np.testing.assert_array_equal(snapped.center, [[0.1, 0, 0], [9, 9, 9]])
+
+
+# Direct boxes and proposals.
+
+
+def test_first_stated_box_counts_or_the_named_proposal() -> None:
+    proposals = [[5.0, 0, 0, 1, 1, 1], UNIT]
+    assert metrics("official", f"It is {UNIT}, not [9, 9, 9, 1, 1, 1].")["acc@0.5"] == 1
+    assert metrics("official", f"It is [9, 9, 9, 1, 1, 1], not {UNIT}.")["acc@0.5"] == 0
+    assert metrics("official", "<OBJ001>", proposals=proposals)["acc@0.5"] == 1
+    assert metrics("official", "no idea", proposals=proposals)["iou"] == 0
+    corners = [[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)]
+    assert metrics("official", json.dumps({"bbox": corners}))["acc@0.5"] == 1
+
+
+@pytest.mark.parametrize("protocol", ["chat-scene", "gpt4scene"])
+@pytest.mark.parametrize(
+    ("reply", "right"),
+    [
+        ("<OBJ001>.", False),
+        ("", True),  # proposal 0 when nothing is named
+        ("no idea", True),
+        ("OBJ001", True),  # not in the form
+        ("<OBJ777> <OBJ001>", False),  # the first that exists
+        ("<OBJ777>", True),
+        ("<OBJ000> or <OBJ001>", True),
+        ("<OBJ001> or <OBJ000>", False),
+    ],
+)
+def test_proposal_choice(protocol: str, reply: str, right: bool) -> None:
+    proposals = [UNIT, [5.0, 0, 0, 1, 1, 1]]
+    assert metrics(protocol, reply, proposals=proposals)["acc@0.5"] == right
+    strict = {"<OBJ000> or <OBJ001>": 0, "<OBJ001>.": 0}
+    assert metrics("strict", reply, proposals=proposals)["acc@0.5"] == strict.get(reply, 0)
+    assert metrics("strict", "It is <OBJ000>, the <OBJ000>.", proposals=proposals)["acc@0.5"] == 1
+
+
+def test_location_tokens() -> None:
+    text = " ".join(f"<LOC{k}>" for k in (500, 500, 500, 600, 600, 600))
+    assert metrics("chat-scene-location", f"<LOCATION> {text} </LOCATION>")["iou"] == pytest.approx(1, abs=1e-7)
+    assert metrics("chat-scene-location", text[:-9])["iou"] == 0
+
+
+# VG LLM.
+
+POSE = look_at(np.array([2.0, -3, 1.5]), np.array([0.3, 0.2, 0.1]))  # pitched and turned: the order of angles matters
+
+
+def test_fixed_and_moving_axes_differ_by_24_degrees() -> None:
+    angles = (0.3, 0.5, -0.7)
+    between = Rotation.from_euler("zxy", angles).inv() * Rotation.from_euler("ZXY", angles)
+    assert np.degrees(between.magnitude()) == pytest.approx(23.9, abs=0.05)
+
+
+def test_a_box_in_a_camera_needs_the_angles_of_its_time() -> None:
+    truth = OrientedBox(np.zeros(3), np.array([2.0, 0.5, 1.0]), np.eye(3))
+    fields = {"gt_bbox": [0, 0, 0, 2.0, 0.5, 1.0, 0, 0, 0], **camera_fields(np.eye(4), POSE)}
+    new = frame_box(1, box9_in_camera(truth, POSE, "ZXY").tolist())
+    old = frame_box(1, box9_in_camera(truth, POSE, "zxy").tolist())
+    # In the world the angles are 0, so nothing is lost on the way by either convention.
+    assert metrics("vg-llm-2511", new, **fields)["iou"] == pytest.approx(1, abs=1e-6)
+    assert metrics("vg-llm", old, **fields)["iou"] == pytest.approx(1, abs=1e-6)
+    assert metrics("strict", new, **fields)["iou"] == pytest.approx(1, abs=1e-6)
+    assert metrics("vg-llm-2511", old, **fields)["iou"] < 0.8
+    assert metrics("vg-llm", new, **fields)["iou"] < 0.8
+
+
+def test_the_old_scorer_builds_another_box_than_it_decoded() -> None:
+    """World angles (0.3, 0.5, -0.7), decoded as zxy, are built as ZXY."""
+    angles = np.array([0.3, 0.5, -0.7])
+    values = [0.0, 0, 0, 3, 0.5, 1, *angles]
+    fields = {"axis_align_matrix": np.eye(4).tolist(), "cam2global": [np.eye(4).tolist()]}
+    meant = Rotation.from_euler("zxy", angles).as_euler("ZXY")
+    built = metrics("vg-llm", frame_box(0, values), gt_bbox=values, **fields)["iou"]
+    right = metrics("vg-llm", frame_box(0, values), gt_bbox=[0, 0, 0, 3, 0.5, 1, *meant], **fields)["iou"]
+    assert built == pytest.approx(1, abs=1e-6)
+    assert right == pytest.approx(float(pair_iou(boxes_of([values]), boxes_of([[*values[:6], *meant]]))[0]), abs=1e-6)
+    assert right < 0.6
+
+
+@pytest.mark.parametrize(
+    ("reply", "right"),
+    [
+        (frame_box(0, [0, 0, 5, 1, 1, 1, 0, 0, 0]), True),
+        ('{"frame": 0, "bbox_3d": [0, 0, 5, 1, 1, 1, 0, 0, 0],}', True),
+        ("{'frame': 0, 'bbox_3d': [0, 0, 5, 1, 1, 1, 0, 0, 0]}", True),
+        ('It is\n{"frame": 0, "bbox_3d": [0, 0, 5, 1, 1, 1, 0, 0, 0]}\nof course', True),
+        ('It is {"frame": 0, "bbox_3d": [0, 0, 5, 1, 1, 1, 0, 0, 0]}', False),  # prose in the line
+        ('{"frame": 0,\n "bbox_3d": [0, 0, 5, 1, 1, 1, 0, 0, 0]}', False),  # over two lines
+        ('a "bbox_3d":\n{"frame": 0, "bbox_3d": [0, 0, 5, 1, 1, 1, 0, 0, 0]}', False),  # only the first such line
+        ('{"frame": 0, "bbox_3d": [0, 0, 5, 1, 1, 1, 0, 0, 0]},', False),  # a tuple
+        ('{"frame": 0, "bbox_3d": [0, 0, 5, 1, 1, 1, 0, 0, 0], "sure": true}', False),  # a name in Python
+        ('{"frame": 0, "bbox_3d": [0, 0, 5, 1, 1, 1, 0, 0]}', False),
+        ('{"frame": 0, "bbox_3d": (0, 0, 5, 1, 1, 1, 0, 0, 0)}', False),
+        ('{"frame": 0.0, "bbox_3d": [0, 0, 5, 1, 1, 1, 0, 0, 0]}', False),
+        ('{"frame": "0", "bbox_3d": [0, 0, 5, 1, 1, 1, 0, 0, 0]}', False),
+        ('{"frame": False, "bbox_3d": [0, 0, 5, 1, 1, 1, 0, 0, 0]}', True),  # False is 0
+        ('{"frame": -1, "bbox_3d": [0, 0, 5, 1, 1, 1, 0, 0, 0]}', False),
+        ('{"frame": 2, "bbox_3d": [0, 0, 5, 1, 1, 1, 0, 0, 0]}', False),  # there are two frames: 0 and 1
+        ('{"frame": 0, "bbox_3d": [0, 0, 5, -1, 1, 1, 0, 0, 0]}', True),  # inside out is the same solid
+        ('{"frame": 0, "bbox_3d": [0, 0, "5", 1, 1, 1, 0, 0, 0]}', False),
+        ('["frame", "bbox_3d"]', False),
+        ('"bbox_3d frame"', False),
+        ("", False),
+    ],
+)
+@pytest.mark.parametrize("protocol", ["vg-llm", "vg-llm-2511", "vg-llm-refined", "vg-llm-2511-refined"])
+def test_the_first_line_with_a_box_decides(protocol: str, reply: str, right: bool) -> None:
+    fields = {"axis_align_matrix": np.eye(4).tolist(), "cam2global": [np.eye(4).tolist()] * 2}
+    truth = [0.0, 0, 5, 1, 1, 1]
+    found = metrics(protocol, reply, gt_bbox=truth, proposals=[truth], **fields)
+    assert found["acc@0.5"] == right
+
+
+def test_thin_boxes_overlap_nothing_for_pytorch3d() -> None:
+    """A face of 1 cm x 1.9 cm is below 2 cm2, one of 1 cm x 2.1 cm is not."""
+    fields = {"axis_align_matrix": np.eye(4).tolist(), "cam2global": [np.eye(4).tolist()]}
+    for edge, iou in ((0.019, 0.0), (0.021, 1.0)):
+        box = [0.0, 0, 0, 1, 0.01, edge, 0, 0, 0]
+        assert metrics("vg-llm", frame_box(0, box), gt_bbox=box, **fields)["iou"] == pytest.approx(iou)
+        assert metrics("strict", frame_box(0, box), gt_bbox=box, **fields)["iou"] == pytest.approx(1)
+
+
+def test_raw_and_refined_are_two_protocols() -> None:
+    fields = {"axis_align_matrix": np.eye(4).tolist(), "cam2global": [np.eye(4).tolist()]}
+    reply = frame_box(0, [0.7, 0, 0, 1, 1, 1, 0, 0, 0])
+    assert metrics("vg-llm", reply, **fields)["iou"] == pytest.approx(0.3 / 1.7)
+    assert metrics("vg-llm-refined", reply, proposals=[UNIT], **fields)["iou"] == pytest.approx(1)
+    # A proposal that does not touch the prediction changes nothing.
+    far = [[9.0, 9, 9, 1, 1, 1]]
+    assert metrics("vg-llm-refined", reply, proposals=far, **fields)["iou"] == pytest.approx(0.3 / 1.7)
+
+
+# SPAR.
+
+
+def test_pixel_depth_and_size_make_a_box() -> None:
+    intrinsics = [[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]
+    fields = {**camera_fields(np.eye(4), POSE), "cam2img": intrinsics, "image_size": [640, 480]}
+    truth = np.array([0.1, 0.2, 0.3, 1.2, 0.5, 0.9])
+    x, y, z = POSE[:3, :3].T @ (truth[:3] - POSE[:3, 3])
+    place = f"({(500 * x / z + 320) / 0.64:.3f},{(500 * y / z + 240) / 0.48:.3f}),{z:.4f}"
+    # The shorter side is along y here, along x in the second truth: nothing says which, so both count.
+    reply = f"Frame-2,{place},(0.5,0.9,1.2)"
+    assert metrics("spar", reply, gt_bbox=truth.tolist(), **fields)["iou"] > 0.99
+    turned = truth[[0, 1, 2, 4, 3, 5]].tolist()
+    assert metrics("spar", reply, gt_bbox=turned, **fields)["iou"] > 0.99
+    assert metrics("spar", reply.replace("Frame-2", "Frame-1"), gt_bbox=turned, **fields)["iou"] == 0
+    assert metrics("spar", reply.replace("Frame-2", "Frame-3"), gt_bbox=turned, **fields)["iou"] == 0
+    near = [0.3, 0.2, 0.3, 1.2, 0.5, 0.9]
+    snapped = metrics("spar-refined", reply, gt_bbox=near, proposals=[near, [9.0, 9, 9, 1, 1, 1]], **fields)
+    assert snapped["iou"] == pytest.approx(1)
+    assert metrics("spar", reply, gt_bbox=near, **fields)["iou"] < 0.8
+
+
+# Strict.
+
+
+@pytest.mark.parametrize(
+    ("reply", "right"),
+    [
+        (str(UNIT), True),
+        (f"<think>[9, 9, 9, 1, 1, 1]</think>{UNIT}", True),
+        (f"First I thought [9, 9, 9, 1, 1, 1], but it is {UNIT}.", True),
+        ("[0, 0, 0, 1, 1, 1, 0, 0, 0]", True),
+        ('{"frame": 0,\n "bbox_3d": [0, 0, 0, 1, 1, 1, 0, 0, 0]}', True),
+        ('{"frame": 1, "bbox_3d": [0, 0, 0, 1, 1, 1, 0, 0, 0]}', False),
+        ('{"frame": true, "bbox_3d": [0, 0, 0, 1, 1, 1, 0, 0, 0]}', False),
+        ("[0, 0, 0, -1, 1, 1]", False),
+        ("", False),
+    ],
+)
+def test_strict_reads_any_form(reply: str, right: bool) -> None:
+    fields = {"axis_align_matrix": np.eye(4).tolist(), "cam2global": [np.eye(4).tolist()]}
+    assert metrics("strict", reply, **fields)["acc@0.5"] == right
+
+
+# Parts.
+
+
+def test_unique_means_alone_in_its_class_among_annotated_objects() -> None:
+    names = [("1", 2), ("2", 2), ("3", 17), ("4", 4), ("4", 4)]  # the last two describe the same table
+    rows = [row(object_id=k, ann_id=str(n), class_18=c) for n, (k, c) in enumerate(names)]
+    rows.append(row(scene_id="scene0001_00", class_18=2))
+    assert is_multiple(rows, ("class_18",)) == [True, True, False, False, False, False]
+    assert is_multiple([row()], ("class_18",)) == [None]
+    assert is_multiple([row(eval_type="multiple"), row(eval_type="unique")], ("class_20", "eval_type")) == [True, False]
+    assert is_multiple([row(unique_multiple=1, class_18=2)], ("class_18", "unique_multiple")) == [False]
+
+
+def test_parts_of_the_figure() -> None:
+    rows = [
+        row(object_id="1", class_18=2), row(object_id="2", class_18=2), row(object_id="3", class_18=17),
+        row(object_id="4", class_18=4),
+    ]  # fmt: skip
+    replies = [str(UNIT), "", str(UNIT), "[0.5, 0, 0, 1, 1, 1]"]
+    result = score_benchmark(
+        BENCHMARK, rows, {row_id(r): reply for r, reply in zip(rows, replies, strict=True)}, resamples=0
+    )
+    assert result.overall == 75
+    expected = {
+        "acc@0.25": 75, "acc@0.5": 50, "unique acc@0.25": 100, "unique acc@0.5": 50, "multiple acc@0.25": 50,
+        "in_others acc@0.25": 100, "not_in_others acc@0.5": pytest.approx(100 / 3), "unique in_others acc@0.5": 100,
+        "multiple in_others acc@0.25": 0,  # nobody is there: the released code prints 0
+    }  # fmt: skip
+    assert {name: result.groups[name] for name in expected} == expected
+    assert "in_others acc@0.25" not in score_benchmark(BENCHMARK, rows, {}, "strict", resamples=0).groups
+
+
+def test_classes_need_no_order_and_no_labels() -> None:
+    rows = [{k: v for k, v in r.items() if k != "class_18"} for r in make_rows(8, 0)]
+    result = score_benchmark(BENCHMARK, rows, {row_id(r): gold(r) for r in rows}, resamples=0)
+    assert result.groups == {"acc@0.25": 100, "acc@0.5": 100}
+
+
+# Rows, side files, prompts.
+
+
+def test_rows_of_vg_llm_are_known() -> None:
+    released = {
+        "images": ["scannet/posed_images/scene0011_00/00000.jpg"], "prompt": "Localize ...",
+        "gt_bbox": [*UNIT, 0, 0, 0],
+        "metadata": {"dataset": "scanrefer", "question_type": "unique", "ann_id": "3", "object_id": "7"},
+        "cam2global": [np.eye(4).tolist()], "axis_align_matrix": np.eye(4).tolist(), "cam2img": np.eye(4).tolist(),
+    }  # fmt: skip
+    adapted = adapt(released)
+    assert row_id(adapted) == "scene0011_00|7|3"
+    assert prompt(adapted, "vg-llm") == "Localize ..."
+    reply = frame_box(0, [*UNIT, 0, 0, 0])
+    result = score_benchmark(BENCHMARK, [released], {"scene0011_00|7|3": reply}, "vg-llm", resamples=0)
+    assert result.groups == {"acc@0.25": 100, "acc@0.5": 100, "unique acc@0.25": 100, "unique acc@0.5": 100} | {
+        "multiple acc@0.25": None, "multiple acc@0.5": None,
+    }  # fmt: skip
+
+
+def test_prompts() -> None:
+    assert set(PROMPTS) == {protocol.name for protocol in BENCHMARK.protocols}
+    assert prompt(row(description="this is a Chair. it is red."), "vg-llm") == (
+        "Localize the first clear frame in the video showing the object described in the text.\n"
+        "Text: This is a chair. it is red.\n"
+        'Output a JSON dictionary with the frame index in "frame" and its 3D bounding box in "bbox_3d" in the frame\'s '
+        "coordinates.\n"
+    )
+    assert '"it is a chair"' in prompt(row(), "chat-scene")
+
+
+def test_side_files_complete_released_rows(tmp_path: Path) -> None:
+    full = make_rows(4, 0)
+    released = [
+        {k: r[k] for k in ("scene_id", "object_id", "object_name", "ann_id", "description", "token")} for r in full
+    ]
+    keys = ("proposals", "axis_align_matrix", "cam2global", "cam2img", "image_size")
+    facts = {k: full[0][k] for k in keys} | {"objects": {r["object_id"]: r["gt_bbox"][:6] for r in full}}
+    (tmp_path / "extra.json").write_text(json.dumps({full[0]["scene_id"]: facts, "other": [[0, 0, 0, 1, 1, 1]]}))
+    (tmp_path / "labels.tsv").write_text(
+        "\t".join(["id", "raw_category", "category", "count", "nyu40id", "eigen13id", "nyuClass", "nyu40class"])
+        + "\n1\tchair\t\t\t5\t\t\tchair\n2\toffice chair\t\t\t5\t\t\tchair\n3\ttable\t\t\t7\t\t\ttable\n"
+    )
+    assert BENCHMARK.complete is not None
+    rows = BENCHMARK.complete(released, {"extra": tmp_path / "extra.json", "labels": tmp_path / "labels.tsv"})
+    assert rows[0][FACTS] is rows[3][FACTS]
+    predictions = {row_id(r): gold(r) for r in full}
+    for protocol in BENCHMARK.protocols:
+        result = score_benchmark(BENCHMARK, rows, predictions, protocol.name, resamples=0)
+        assert result.groups["acc@0.5"] == 100
+    assert "unique acc@0.25" in result.groups
+    assert len(result.provenance["rows_sha256"]) == 64
+    assert score_benchmark(BENCHMARK, rows, {row_id(r): oracle(r) for r in rows}, "strict", resamples=0).overall == 100
+
+
+def test_what_is_missing_or_broken_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ScoreError, match=r"row 1 has no gt_bbox; give the ground truth boxes in a side file"):
+        score_benchmark(BENCHMARK, [row(gt_bbox=None)], {})
+    with pytest.raises(ScoreError, match="row 1 has a gt_bbox that must be a list of 6 or 9 finite numbers"):
+        score_benchmark(BENCHMARK, [row(gt_bbox=[1, 2])], {})
+    with pytest.raises(
+        ScoreError, match=r"row 'scene0000_00\|1\|0' has no 'proposals', which protocol chat-scene needs"
+    ):
+        score_benchmark(BENCHMARK, [row()], {"scene0000_00|1|0": ""}, "chat-scene")
+    with pytest.raises(ScoreError, match="'cam2global' must hold 4 x 4 matrices"):
+        metrics("vg-llm", frame_box(0, [*UNIT, 0, 0, 0]), axis_align_matrix=np.eye(4).tolist(), cam2global=[[1, 2]])
+    assert BENCHMARK.complete is not None
+    for text, said in (
+        ("[]", "scenes as keys"),
+        ('{"a": 1}', "'a' must hold"),
+        ('{"a": [[1]]}', "must be six numbers"),
+    ):
+        (tmp_path / "bad.json").write_text(text)
+        with pytest.raises(ScoreError, match=said):
+            BENCHMARK.complete([row()], {"extra": tmp_path / "bad.json"})
+    (tmp_path / "bad.tsv").write_text("a\tb\n")
+    for name in ("bad.tsv", "nowhere.tsv"):
+        with pytest.raises(ScoreError, match=r"scannetv2-labels.combined.tsv"):
+            BENCHMARK.complete([row()], {"labels": tmp_path / name})
+    with pytest.raises(ScoreError, match="no side file is called 'lables'; known are extra, labels"):
+        BENCHMARK.complete([row()], {"lables": tmp_path / "bad.tsv"})
+
+
+@pytest.mark.real
+def test_released_labels(real_data: Path) -> None:
+    labels = read_label_map(real_data / "scannet_meta" / "scannetv2-labels.combined.tsv")
+    assert len(labels.names_18) == 607
+    assert CLASSES_18[labels.of_18("office_chair")] == "chair"
+    assert CLASSES_18[labels.of_18("kitchen_cabinets")] == "cabinet"
+    assert CLASSES_18[labels.of_18("no such thing")] == "others"
+    # The table spells it "refridgerator": no label at all falls into the class "refrigerator".
+    assert CLASSES_18[labels.of_18("refrigerator")] == "others"
+    assert CLASSES_18.index("refrigerator") not in labels.names_18.values()
+    assert (labels.of_20("refrigerator"), labels.of_20("office_chair"), labels.of_20("lamp")) == (24, 5, 39)
+    assert labels.of_20("floor") == 2
