@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from rows_scan2cap import gold, make_rows
 
-from spaceland.benchmarks.scan2cap import BENCHMARK, iou_of, object_key, prompt, row_id, rows_from_scanrefer
+from spaceland.benchmarks.scan2cap import BENCHMARK, prompt, rows_from_scanrefer
+from spaceland.benchmarks.scan2cap_rows import iou_of, object_key, row_id
 from spaceland.benchmarks.score import score_benchmark
 from spaceland.benchmarks.types import RowScore
 
@@ -45,11 +46,11 @@ def test_placeholders_with_one_and_two_spaces() -> None:
     one, two = _figures("official", rows, replies), _figures("vg-llm", rows, replies)
     for name in ("BLEU-1@0.5", "BLEU-4@0.5", "CIDEr@0.5"):
         assert one[name] == pytest.approx(two[name])
-    words = len(gold(rows[0]).split()) + 2
     # Two of the words of a reference, found by two words, and by two of three when the empty one counts.
-    placeholder = [2.44 * p * (2 / words) / (2 / words + 1.44 * p) for p in (1, 2 / 3)]
-    assert one["ROUGE-L@0.5"] == pytest.approx(50 + 50 * placeholder[0])
-    assert two["ROUGE-L@0.5"] == pytest.approx(50 + 50 * placeholder[1])
+    for figures, precision in ((one, 1), (two, 2 / 3)):
+        recalls = [2 / (len(gold(row).split()) + 2) for row in rows[::2]]
+        free = [2.44 * precision * recall / (recall + 1.44 * precision) for recall in recalls]
+        assert figures["ROUGE-L@0.5"] == pytest.approx(50 + 10 * sum(free))
     assert _figures("video-3d-llm", rows, replies) == two
     assert _figures("strict", rows, replies)["ROUGE-L@0.5"] == pytest.approx(50)
 
@@ -88,7 +89,8 @@ def test_of_several_proposals_the_last_or_the_best_counts() -> None:
 def test_words_of_a_free_reply() -> None:
     rows = make_rows(3, 5)
     rows[0]["descriptions"] = ["This is a chair. It stands by the desk, near a wall."]
-    rows[0]["tokens"] = [[*"this is a chair . it stands by the desk , near a wall .".split(" ")]]
+    tokens = "this is a chair . it stands by the desk , near a wall ."
+    rows[0]["tokens"] = [tokens.split()]
     replies = [rows[0]["descriptions"][0], gold(rows[1]), gold(rows[2])]
     found = {name: _scores(name, rows, replies)[0].metrics["BLEU-4@0.5"] for name in PROTOCOLS}
     for name in ("official", "chat-scene", "video-3d-llm", "vg-llm", "strict"):
@@ -134,6 +136,23 @@ def test_names_of_references_in_use() -> None:
         assert row_id(row) == "1"
     assert "neither 'iou'" in str(BENCHMARK.problem_of({"id": 1, "annotations": ["a chair"]}))
     assert "needs 'descriptions'" in str(BENCHMARK.problem_of({"id": 1, "iou": 1}))
+
+
+def test_prepared_rows_of_other_codes() -> None:
+    chat_scene = {"qid": 4, "scene_id": "scene0011_00", "obj_id": 8, "pred_id": 3, "iou": 0.7, "prompt": "Say."}
+    chat_scene["ref_captions"] = ["sos This is a chair. It is black. eos"]
+    rows = [chat_scene, chat_scene | {"obj_id": 9, "ref_captions": ["sos A small table. eos"]}]
+    replies = {"scene0011_00|8|": "This is a chair. It is black.", "scene0011_00|9|": "A small table."}
+    result = score_benchmark(BENCHMARK, rows, replies, "chat-scene", resamples=0)
+    assert result.groups["BLEU-4@0.5"] == pytest.approx(100)
+    assert result.groups["CIDEr@0.5"] > 800
+    # VG-LLM's rows name no object; each is one of its own.
+    rows = [{"id": k, "annotations": [f"{word} thing"], "iou": 0.7} for k, word in enumerate(("red", "blue", "old"))]
+    given = {"0": "red thing", "1": "blue thing", "2": "old thing"}
+    for protocol in PROTOCOLS:
+        result = score_benchmark(BENCHMARK, rows, given, protocol, resamples=0)
+        assert [sample.score for sample in result.samples] == pytest.approx([result.samples[0].score] * 3)
+        assert result.samples[0].score > 0.2
 
 
 def test_prompts() -> None:

@@ -78,6 +78,13 @@ def test_figures_name_the_split(by_id: Callable[..., dict[str, str]]) -> None:
     assert BENCHMARK.expected_rows["test"] == 3519
 
 
+def test_rows_as_chat_scene_prepares_them() -> None:
+    row = {"qid": 3, "ref_captions": ["door"], "sqa_type": 2, "prompt": "I stand. How is it? Answer the question."}
+    result = score_benchmark(BENCHMARK, [row, row | {"qid": 4, "sqa_type": "which"}], {"3": "Door."}, "chat-scene")
+    assert (result.tasks, result.counts) == ({"how": 100, "which": 0}, {"how": 1, "which": 1})
+    assert prompt(row, "chat-scene") == row["prompt"]
+
+
 def test_released_files_join_on_the_question() -> None:
     questions = [{"question_id": k, "question": f"What {k}?", "situation": "Here."} for k in (1, 2, 3)]
     annotations = [{"question_id": k, "answers": [{"answer": "door"}]} for k in (2, 1, 9)]
@@ -117,7 +124,7 @@ def _hits(row: dict[str, Any], guesses: object, protocol: str = "official") -> l
 def test_places_are_judged_strictly_below_and_without_height() -> None:
     row = _place(170)
     assert _hits(row, {"position": [1.0, 2.0, 99.0], "angle_deg": 170}) == [1, 1, 1, 1]
-    assert _hits(row, {"position": [1.5, 2.0], "angle_deg": -175}) == [0, 1, 0, 1]  # exactly 0.5 m; 15 degrees apart
+    assert _hits(row, {"position": [1.5, 2.0], "angle_deg": -174.9}) == [0, 1, 0, 1]  # exactly 0.5 m; 15.1 degrees
     assert _hits(row, {"position": [1.0, 3.0], "angle_deg": 199.9}) == [0, 0, 0, 1]  # exactly 1 m; wrapped
     assert _hits(row, {"position": [1.0, 2.0]}) == [1, 1, 0, 0]
 

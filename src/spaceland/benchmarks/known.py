@@ -15,6 +15,23 @@ KNOWN = {
     "scanrefer": "spaceland.benchmarks.scanrefer",
     "multi3drefer": "spaceland.benchmarks.multi3drefer",
     "embodiedscan-det": "spaceland.benchmarks.embodiedscan_det",
+    "scanqa": "spaceland.benchmarks.scanqa",
+    "sqa3d": "spaceland.benchmarks.sqa3d",
+    "sqa3d-place": "spaceland.benchmarks.sqa3d_place",
+    "scan2cap": "spaceland.benchmarks.scan2cap",
+    "cvbench": "spaceland.benchmarks.cvbench",
+    "blink": "spaceland.benchmarks.blink",
+    "mmsi": "spaceland.benchmarks.mmsi",
+    "mindcube": "spaceland.benchmarks.mindcube",
+    "viewspatial": "spaceland.benchmarks.viewspatial",
+    "site": "spaceland.benchmarks.site",
+    "sti": "spaceland.benchmarks.sti",
+    "openeqa": "spaceland.benchmarks.openeqa",
+    "allangles": "spaceland.benchmarks.allangles",
+    "3dsrbench": "spaceland.benchmarks.threedsrbench",
+    "embspatial": "spaceland.benchmarks.embspatial",
+    "vstibench": "spaceland.benchmarks.vstibench",
+    "gptscore": "spaceland.benchmarks.gptscore",
 }
 
 

@@ -17,12 +17,14 @@ with "sos eos". They differ in the words, in `>` or `>=`, and in that placeholde
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from spaceland.benchmarks.clean import strict_text
+from spaceland.benchmarks.scan2cap_rows import descriptions_of, iou_of, object_key, problem_of, released_fields, row_id
+from spaceland.benchmarks.scan2cap_rows import rows_from_scanrefer as rows_from_scanrefer
+from spaceland.benchmarks.scan2cap_rows import spaced as spaced
 from spaceland.benchmarks.text.corpus import CaptionScore, caption_table, corpus_figures
 from spaceland.benchmarks.text.ptb import tokenize
 from spaceland.benchmarks.types import Benchmark, Protocol, Reply, Row, RowScore, Summary
@@ -40,7 +42,6 @@ FRAMES = {
     "video-3d-llm": {"frames": 32, "rule": "uniform"},
     "vg-llm": {"frames": 32, "rule": "circular"},
 }
-_REFERENCES = ("descriptions", "annotations", "ref_captions")
 
 
 @dataclass(frozen=True)
@@ -105,57 +106,6 @@ class CaptionRule:
         return given[-1] if given[-1] in good else None
 
 
-def object_key(row: Row) -> str:
-    """What captions and references of one object share."""
-    return "|".join(str(row.get(key, "")) for key in ("scene_id", "object_id", "object_name"))
-
-
-def row_id(row: Row) -> str:
-    """`id` where a row has one, else the object's key, with the proposal where there is one."""
-    if row.get("id") is not None:
-        return str(row["id"])
-    proposal = row.get("proposal")
-    return object_key(row) if proposal is None else f"{object_key(row)}|{proposal}"
-
-
-def descriptions_of(row: Row) -> list[str]:
-    """Reference descriptions under any of their names."""
-    return next([str(text) for text in row[key]] for key in _REFERENCES if row.get(key))
-
-
-def iou_of(row: Row) -> float:
-    """IoU of the captioned box with the true one: `iou`, or from `pred_box` and `gt_box`; 0 where nothing was found."""
-    if row.get("iou") is not None:
-        return float(row["iou"])
-    if row.get("pred_box") is None or row.get("gt_box") is None:
-        return 0.0
-    first, second = ([float(value) for value in row[key]] for key in ("pred_box", "gt_box"))
-    shared = 1.0
-    for axis in range(3):
-        high = min(box[axis] + box[axis + 3] / 2 for box in (first, second))
-        low = max(box[axis] - box[axis + 3] / 2 for box in (first, second))
-        shared *= max(0.0, high - low)
-    return shared / (math.prod(first[3:]) + math.prod(second[3:]) - shared + 1e-8)
-
-
-def rows_from_scanrefer(rows: Sequence[Row], boxes: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
-    """Rows of ScanRefer (one for each description) as rows of objects; `boxes` gives the IoU by `object_key`.
-
-    Without `boxes` the true boxes are captioned (IoU 1). An object that `boxes` does not name was not found (IoU 0).
-    """
-    found: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        key = object_key(row)
-        kept = found.setdefault(
-            key,
-            {name: row[name] for name in ("scene_id", "object_id", "object_name")}
-            | {"descriptions": [], "tokens": [], "iou": 1.0 if boxes is None else boxes.get(key, 0.0)},
-        )
-        kept["descriptions"].append(str(row["description"]))
-        kept["tokens"].append(list(row.get("token") or spaced(str(row["description"])).split()))
-    return list(found.values())
-
-
 def prompt(row: Row, protocol: str = "official") -> str:
     """How a protocol's code asks for the caption: the row's own `prompt` where it has one (Chat-Scene draws one of ten
     templates when it prepares rows), else by its mark `pred_id`, or the place `center_camera` in the first camera."""
@@ -168,11 +118,6 @@ def prompt(row: Row, protocol: str = "official") -> str:
     center = row.get("center_camera") or row.get("pred_box") or row.get("gt_box") or (0.0, 0.0, 0.0)
     x, y, z = (f"{float(value):.2f}" for value in center[:3])
     return PROMPTS["vg-llm"].format(x=x, y=y, z=z)
-
-
-def spaced(text: str) -> str:
-    """Small letters, and spaces around . and , so that they are words; spaces may double, which ROUGE-L counts."""
-    return text.replace(".", " . ").replace(",", " , ").lower()
 
 
 def wrapped(text: str) -> str:
@@ -205,27 +150,6 @@ def _summarise(rows: Sequence[Row], scores: Sequence[RowScore]) -> Summary:
     figures = corpus_figures(scores)
     overall = figures.get("CIDEr@0.5")
     return Summary(overall, {"caption": overall} if figures else {}, figures)
-
-
-def _problem(row: Row) -> str | None:
-    if row.get("id") is None and ("scene_id" not in row or "object_id" not in row):
-        return "has no id and no scene_id with object_id"
-    texts = next((row[key] for key in _REFERENCES if row.get(key)), None)
-    if not isinstance(texts, list | tuple) or not all(isinstance(text, str) for text in texts):
-        return "needs 'descriptions' (or 'annotations', 'ref_captions'), a list of one or more texts"
-    tokens = row.get("tokens")
-    if tokens is not None and not (
-        isinstance(tokens, list | tuple) and all(isinstance(t, list | tuple) for t in tokens)
-    ):
-        return "needs 'tokens' to be a list of lists of words"
-    if "iou" not in row and not ("pred_box" in row and "gt_box" in row):
-        return "has neither 'iou' nor 'pred_box' with 'gt_box'; captions of true boxes have iou 1"
-    for key in ("pred_box", "gt_box"):
-        box = row.get(key)
-        if box is not None and (len(box) != 6 or not all(math.isfinite(value) for value in box)):
-            return f"needs '{key}' as six finite numbers: centre and size"
-    iou = row.get("iou")
-    return None if iou is None or math.isfinite(iou) else "has an 'iou' that is no number"
 
 
 _WRAPPED = {"sos-eos": "both sides are wrapped in sos and eos, two free words that raise every metric but CIDEr"}
@@ -308,6 +232,6 @@ BENCHMARK = Benchmark(
     protocols=PROTOCOLS,
     row_id=row_id,
     task_of=lambda row: "caption",
-    problem_of=_problem,
-    expected_rows={},
+    problem_of=problem_of,
+    adapt=released_fields,
 )

@@ -16,8 +16,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from spaceland.benchmarks.clean import chat_scene_reply, clean, strict_text
 from spaceland.benchmarks.text.answers import (
     AnswerRule,
@@ -26,6 +24,8 @@ from spaceland.benchmarks.text.answers import (
     match_first,
     match_unless_empty,
     match_words,
+    mean_metric,
+    released_fields,
     summarise_answers,
 )
 from spaceland.benchmarks.types import Benchmark, Protocol, Reply, Row, RowScore, Summary
@@ -42,13 +42,23 @@ FRAMES = {
 
 
 def question_type(row: Row) -> str:
-    """By the first letters of the question, so "Island ..." is an "is" question."""
+    """By the first letters of the question, so "Island ..." is an "is" question.
+
+    Prepared rows hold situation and question in one text, and the type beside it: `sqa_type`, a number or a name.
+    """
+    known = row.get("sqa_type")
+    if known in TYPES:
+        return str(known)
+    if isinstance(known, int) and 0 <= known < len(TYPES):
+        return TYPES[known]
     start = str(row["question"]).lstrip().lower()
     return next((kind for kind in TYPES[:-1] if start.startswith(kind)), "other")
 
 
 def prompt(row: Row, protocol: str = "official", seed: int = 0) -> str:
     """Situation and question. Chat-Scene draws one of three situations; here by seed and question id."""
+    if row.get("prompt"):
+        return str(row["prompt"])
     situations = [str(row["situation"]), *map(str, row.get("alternative_situation") or ())]
     chosen = zlib.crc32(f"{seed}:{row['question_id']}".encode()) % len(situations) if protocol == "chat-scene" else 0
     return PROMPT.format(situation=situations[chosen], question=row["question"])
@@ -83,7 +93,7 @@ def _summarise(rows: Sequence[Row], scores: Sequence[RowScore]) -> Summary:
         part = [score for row, score in zip(rows, scores, strict=True) if str(row.get("split")) == split]
         for name in ("EM", "EM refined"):
             if name in part[0].metrics:
-                groups[f"{name}/{split}"] = 100 * float(np.mean([score.metrics[name] for score in part]))
+                groups[f"{name}/{split}"] = mean_metric(part, name)
     return Summary(summary.overall, summary.tasks, groups)
 
 
@@ -182,5 +192,6 @@ BENCHMARK = Benchmark(
     task_of=question_type,
     problem_of=_problem,
     expected_rows=EXPECTED_ROWS,
+    adapt=released_fields,
     subsets={split: (lambda row, split=split: row.get("split") == split) for split in ("val", "test")},
 )

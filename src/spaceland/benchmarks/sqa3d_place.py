@@ -16,10 +16,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from scipy.spatial.transform import Rotation
 
 from spaceland.benchmarks.sqa3d import EXPECTED_ROWS
+from spaceland.benchmarks.text.answers import mean_metric
 from spaceland.benchmarks.types import Benchmark, Protocol, Reply, Row, RowScore, Summary
 
 GUESSES = 3
@@ -98,7 +98,7 @@ def _score(rows: Sequence[Row], replies: Sequence[Reply], most: int = GUESSES) -
 def _summarise(rows: Sequence[Row], scores: Sequence[RowScore]) -> Summary:
     if not scores:
         return Summary(None)
-    groups = {name: 100 * float(np.mean([score.metrics[name] for score in scores])) for name in NAMES}
+    groups = {name: mean_metric(scores, name) for name in NAMES}
     return Summary(groups["Acc@0.5m"], {"place": groups["Acc@0.5m"]}, groups)
 
 

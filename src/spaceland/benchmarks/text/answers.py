@@ -25,6 +25,7 @@ from spaceland.benchmarks.types import Reply, Row, RowScore, Summary
 
 Match = Callable[[str, Sequence[str]], tuple[float, float | None]]
 """(prepared reply, prepared references) -> exact match and refined exact match (None where a protocol has none)."""
+SHORT_ANSWER = "Answer the question using a single word or phrase."
 _TABLE = ""
 
 
@@ -101,12 +102,26 @@ def summarise_answers(
     groups: dict[str, float | None] = {}
     for name in scores[0].metrics:
         if name not in captions:
-            groups[name] = 100 * float(np.mean([score.metrics[name] for score in scores]))
+            groups[name] = mean_metric(scores, name)
     return Summary(
         groups["EM"],
         {task: 100 * float(np.mean(values)) for task, values in by_task.items() if values},
         groups | corpus,
     )
+
+
+def mean_metric(scores: Sequence[RowScore], name: str) -> float:
+    """Percentage of a metric over rows."""
+    return 100 * float(np.mean([score.metrics[name] or 0.0 for score in scores]))
+
+
+def released_fields(row: Row) -> Row:
+    """Evaluation rows as Chat-Scene and GPT4Scene prepare them (`prompt`, `ref_captions`), in released field names."""
+    if "answers" in row or "ref_captions" not in row:
+        return row
+    question = str(row.get("prompt", "")).removesuffix(SHORT_ANSWER).rstrip()
+    renamed = {"question_id": row.get("id", row.get("qid")), "question": question, "answers": row["ref_captions"]}
+    return {**row, **renamed}
 
 
 def match_exact(reply: str, references: Sequence[str]) -> tuple[float, None]:
