@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from handmade import box_scene
-from spaceland.ask.marked import MarkedFolder, read_marked
 from spaceland.geometry.transforms import look_at
 from spaceland.prompts import BevConfig, MarkConfig, mark_scene
+from spaceland.prompts.marked import MarkedFolder, read_marked
 
 BOXES = [
     ("chair", (2, 4, 0.5), (0.5, 0.5, 1)),

@@ -10,11 +10,11 @@ import pytest
 
 from spaceland.ask.answer import ask, read_answer
 from spaceland.ask.evidence import project_box, write_evidence
-from spaceland.ask.marked import MarkedFolder
 from spaceland.ask.request import AskConfig, build_request
 from spaceland.ask.templates import Task
 from spaceland.chat.pictures import read_rgb
 from spaceland.chat.types import Reply
+from spaceland.prompts.marked import MarkedFolder
 from spaceland.viewer.answer_page import write_answer_page
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from chat_server import fail, reply, serving
-from spaceland.ask.marked import MarkedFolder
 from spaceland.cli import run
+from spaceland.prompts.marked import MarkedFolder
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 KEY = "sk-command-line-key"
@@ -98,6 +98,47 @@ def test_errors_say_what_to_do(
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
     assert run(["ask", str(marked.folder), "What?", *arguments]) == 2
     assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "needs a text"),
+        (["--task", "caption"], "task caption needs 1 numbered object: give --marks A"),
+        (["--task", "distance", "--marks", "3"], "task distance needs 2 numbered objects"),
+        (["x", "--task", "situated"], "a situated question needs a situation"),
+        (["x", "--model", "local:/no/such/model"], "/no/such/model"),
+        (["x", "--model", "openai:gpt-4o"], "OPENAI_BASE_URL"),
+        (["x", "--templates", "none.json"], "none.json"),
+    ],
+)
+def test_what_is_wrong_with_the_question_or_the_model_is_told_before_the_video_is_opened(
+    arguments: list[str], says: str, tmp_path: Path
+) -> None:
+    question = [] if not arguments or arguments[0].startswith("--") else [arguments[0]]
+    model = [] if "--model" in arguments else ["--model", "openai:m@http://127.0.0.1:9/v1"]
+    rest = arguments[len(question) :]
+    done = spaceland("ask", "no_such_video.mp4", *question, *model, *rest, cwd=tmp_path)
+    assert done.returncode == 2 and says in done.stderr and "no_such_video" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_good_question_about_no_video_names_the_video(tmp_path: Path) -> None:
+    model = ["--model", "openai:m@http://127.0.0.1:9/v1"]
+    done = spaceland("ask", "no_such_video.mp4", "What?", *model, cwd=tmp_path)
+    assert done.returncode == 2 and "no_such_video.mp4" in done.stderr
+
+
+def test_lengths_of_an_unknown_scale_are_not_called_metres(marked: MarkedFolder, tmp_path: Path) -> None:
+    folder = tmp_path / "marked"
+    shutil.copytree(marked.folder, folder)
+    record = json.loads((folder / "objects.json").read_text())
+    for known, unit in ((True, " m,"), (False, " in an unknown unit,")):
+        (folder / "objects.json").write_text(json.dumps({**record, "scale_known": known}))
+        with serving(reply(f"object {marked.objects[0].mark}")) as log:
+            done = spaceland("ask", str(folder), "What?", "--model", f"openai:t@{log.url}", "--out", "a", cwd=tmp_path)
+        line = next(line for line in done.stdout.splitlines() if "centre (" in line)
+        assert line.count(unit) == 2
 
 
 @pytest.mark.browser

@@ -14,15 +14,16 @@ from PIL import Image
 
 from spaceland.ask.answer import read_answer
 from spaceland.ask.evidence import write_evidence
-from spaceland.ask.explain import Situation, free_number
 from spaceland.ask.layout import RELEASED, LayoutConfig, arrange
-from spaceland.ask.marked import MarkedFolder, is_marked_folder, read_marked
 from spaceland.ask.request import AskConfig, build_request, show_request
+from spaceland.ask.situation import Situation, free_number
 from spaceland.ask.templates import FINETUNED, TASKS, ZERO_SHOT, read_templates
 from spaceland.chat.pictures import read_rgb
 from spaceland.chat.types import Picture, Reply
 from spaceland.errors import ChatError, SceneError
 from spaceland.files import write_json
+from spaceland.prompts.marked import MarkedFolder, is_marked_folder, read_marked
+from spaceland.prompts.messages import object_table
 from spaceland.viewer.answer_page import write_answer_page
 
 TUNED = AskConfig(templates=FINETUNED, layout=RELEASED)
@@ -66,11 +67,11 @@ def test_layouts(marked: MarkedFolder) -> None:
     images = arrange(marked, LayoutConfig(kind="images", frame_px=160))
     assert [p.name for p in images.pictures] == ["bev.png", *(f"frames/{f.path.name}" for f in marked.frames)]
     assert (images.bev_image, images.frame_images, images.grid_image) == (1, (2, 3, 4, 5), None)
-    grid = arrange(marked, LayoutConfig(kind="grid", tile_px=160, columns=2))
+    grid = arrange(marked, LayoutConfig(kind="grid", tile_px=160))
     assert [p.name for p in grid.pictures] == ["frames.jpg", "bev.png"]
     assert (grid.grid_image, grid.bev_image) == (1, 2)
     sheet = grid.pictures[0]
-    assert sheet.width == 2 * 160 + max(2, 160 // 100) and sheet.height > 2 * 120
+    assert sheet.width > 4 * 160 and 120 < sheet.height < 2 * 120  # one row of four tiles
     frames = arrange(marked, LayoutConfig(bev=False))
     assert frames.bev_image is None and len(frames.pictures) == 4
     with pytest.raises(ChatError, match="at least one"):
@@ -99,7 +100,7 @@ def test_every_task_explains_asks_and_tells_the_form(marked: MarkedFolder, task:
 def test_the_map_in_words_is_the_map(marked: MarkedFolder) -> None:
     half = LayoutConfig(bev_px=200)
     text = words(marked, "?", AskConfig(layout=half))
-    corner = re.search(r"at x = (-?[\d.]+), y = (-?[\d.]+); one pixel is ([\d.]+) m", text)
+    corner = re.search(r"at x = (-?[\d.]+), y = (-?[\d.]+)\. One pixel is ([\d.]+) m", text)
     assert corner
     x, y, scale = (float(value) for value in corner.groups())
     shown = arrange(marked, half)
@@ -108,6 +109,25 @@ def test_the_map_in_words_is_the_map(marked: MarkedFolder) -> None:
         u, v = (thing.box.center[0] - x) / scale, (y - thing.box.center[1]) / scale
         expected = marked.bev.map.world_to_pixel(thing.box.center) * shown.bev_scale
         assert np.abs(np.array([u, v]) - expected).max() < 2.5
+
+
+def test_a_request_explains_as_the_prompt_of_the_same_pictures(marked: MarkedFolder) -> None:
+    (message,) = json.loads((marked.folder / "prompt.json").read_text())
+    whole = LayoutConfig(bev_px=4000, frame_px=4000)
+    text = words(marked, "why?", AskConfig(layout=whole, table=True))
+    assert text.startswith(message["content"][-1]["text"] + "\n\nNumbered objects")
+    table = object_table(marked).replace("0: chair,", "<OBJ000> chair,")
+    assert table.splitlines()[1] == text.split("\n\n")[1].splitlines()[1]
+
+
+def test_pictures_are_explained_in_their_order(marked: MarkedFolder) -> None:
+    grid = words(marked, "why?", AskConfig(layout=LayoutConfig(kind="grid"))).splitlines()
+    assert grid[0] == "You see 2 pictures of one room."
+    assert grid[1].startswith("Image 1 shows 4 frames in a grid") and grid[2].startswith("Image 2 is a bird's-eye")
+    frames = words(marked, "why?", AskConfig(layout=LayoutConfig(bev=False))).splitlines()
+    assert frames[1].startswith("Images 1 to 4 are frames") and "bird" not in "".join(frames)
+    bev = words(marked, "why?", AskConfig(layout=LayoutConfig(frames=False))).splitlines()
+    assert bev[0] == "You see 1 picture of one room." and bev[1].startswith("Image 1 is a bird's-eye")
 
 
 def test_situations(marked: MarkedFolder) -> None:
@@ -166,7 +186,7 @@ def test_dry_run_shows_everything(marked: MarkedFolder) -> None:
 def test_what_was_drawn_on_the_view_is_told(marked: MarkedFolder, tmp_path: Path) -> None:
     data = json.loads((marked.folder / "objects.json").read_text())
     plain = read_marked(marked.folder).bev
-    assert not plain.cropped and plain.extras == ""
+    assert not (plain.cropped or plain.filled or plain.camera_path) and plain.grid_m is None
     data["config"]["bev"] |= {"crop_m": [0, 0, 4, 4], "grid_m": 0.5, "camera_path": True}
     shutil.copytree(marked.folder, tmp_path / "marked")
     write_json(tmp_path / "marked/objects.json", data)

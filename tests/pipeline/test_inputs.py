@@ -9,7 +9,7 @@ import pytest
 
 from spaceland.errors import SourceError
 from spaceland.files import encode_jpeg, encode_png, write_bytes, write_json
-from spaceland.pipeline.config import PipelineConfig
+from spaceland.pipeline.config import PipelineConfig, given
 from spaceland.pipeline.finders import files_key, make_finder
 from spaceland.pipeline.inputs import capture_path
 from spaceland.pipeline.run import prepare
@@ -53,6 +53,14 @@ def test_folders_that_these_programs_wrote_are_no_pictures_of_a_room(tmp_path: P
         ({"depth": "none"}, "depth 'none' is unknown"),
         ({"depth": "mono:"}, "names no model"),
         ({"objects": "all"}, "objects 'all' is unknown"),
+        ({"objects": "dino"}, "objects 'dino' names no model"),
+        ({"objects": "sam3:"}, "objects 'sam3:' names no model"),
+        ({"objects": "none", "find": ("chair",)}, "looks for nothing in pictures"),
+        ({"masks_by": "sam2"}, "masks_by 'sam2' is unknown"),
+        ({"masks_by": "magic:x"}, "masks_by 'magic:x' is unknown"),
+        ({"objects": "mask3d:x", "masks_by": "sam2:x"}, "gives no boxes"),
+        ({"objects": "sam3:x", "masks_by": "sam2:x"}, "gives no boxes"),
+        ({"poses": "vggt"}, "poses 'vggt' is unknown; known are: sfm"),
         ({"max_frames": 0}, "max_frames is 0"),
         ({"focal_px": -5.0}, "focal length of -5.0 px is none"),
         ({"focal_px": float("nan")}, "focal length of nan px is none"),
@@ -67,7 +75,7 @@ def test_settings_that_make_no_sense(settings: dict[str, object], words: str) ->
 def test_masks_that_are_not_there(tmp_path: Path) -> None:
     for name in ("masks:", f"masks:{tmp_path / 'none'}", f"mask3d:{tmp_path / 'none'}"):
         with pytest.raises(SourceError, match="there is no file or folder"):
-            make_finder(name)
+            make_finder(PipelineConfig(objects=name))
         # It is told before the first stage, which would take minutes.
         with pytest.raises(SourceError, match="there is no file or folder"):
             prepare("rooms:7", tmp_path / "work", PipelineConfig(objects=name))
@@ -104,3 +112,11 @@ def test_stages_in_words(tmp_path: Path) -> None:
     report = {"vertices": 88423, "floor_found": True, "metric": False, "scale_source": "unknown"}
     line = describe(StageResult("scene", tmp_path, "k", report, 24.3, False))
     assert line == f"scene: 88,423 vertices, level, scale unknown; kept from an earlier run ({tmp_path})"
+    report = {"objects": 12, "detections": 372, "found_again": 9}
+    line = describe(StageResult("objects", tmp_path, "k", report, 6.0, True))
+    assert line.startswith("objects: 12 objects from 372 detections, 9 of them with the numbers that they had; 6 s")
+
+
+def test_options_that_differ_from_their_default() -> None:
+    config = PipelineConfig(keyframe_method="sharp", find=("chair",))
+    assert given(config, "keyframes", "keyframe_method", "find") == ["--keyframe-method", "--find"]

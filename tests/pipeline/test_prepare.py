@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,46 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "scenes"))  # the writer of RGB-D folders
-from rgbd_writer import write_rgbd
-
+from spaceland.cli import run
 from spaceland.errors import ReconstructionError, SourceError
-from spaceland.files import encode_png, write_bytes, write_json
-from spaceland.geometry.transforms import from_rotation_translation, rotation_between
+from spaceland.files import encode_png, write_bytes
 from spaceland.pipeline.config import PipelineConfig
 from spaceland.pipeline.run import prepare
 from spaceland.scenes.folder_write import write_scene
-from spaceland.scenes.scene import NO_OBJECT, Scene
+from spaceland.scenes.scene import Scene
 from spaceland.scenes.sources import open_scene
-
-UP = np.array([0.1, -0.85, -0.5])
-TILT = from_rotation_translation(rotation_between(np.array([0.0, 0.0, 1.0]), UP), np.array([0.3, -1.0, 2.0]))
-
-
-@pytest.fixture(scope="module")
-def room() -> Scene:
-    scene = open_scene("rooms:3?width=160&height=120&frames=32")
-    frames = []
-    for frame in scene.frames:
-        assert frame.depth is not None and frame.object_ids is not None
-        made = (frame.color(), frame.depth(), frame.object_ids())
-        color, depth, ids = ((lambda value=value: value) for value in made)
-        frames.append(replace(frame, color=color, depth=depth, object_ids=ids))
-    return replace(scene, frames=tuple(frames))
-
-
-@pytest.fixture(scope="module")
-def recording(room: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """The room as a tilted RGB-D recording, and its ids as masks that a user might have."""
-    pytest.importorskip("open3d", reason="fusing needs the extra recon", exc_type=ImportError)
-    base = tmp_path_factory.mktemp("recording")
-    written = write_rgbd(room, base / "kitchen", "open3d", T_file_world=TILT)
-    for k, frame in enumerate(room.frames):
-        assert frame.object_ids is not None
-        ids = frame.object_ids()
-        write_bytes(base / f"masks/{k:06d}.png", encode_png(np.where(ids == NO_OBJECT, 0, ids + 1).astype(np.uint16)))
-    write_json(base / "masks/labels.json", {str(thing.id + 1): thing.label for thing in room.objects})
-    yield str(written.folder), base / "masks"
 
 
 def test_a_tilted_recording_becomes_a_level_scene_with_the_users_objects(
@@ -86,8 +53,8 @@ def test_a_tilted_recording_becomes_a_level_scene_with_the_users_objects(
     assert [thing.label for thing in again.scene.objects] == found
     redone = prepare(source, tmp_path, config, redo="objects")
     assert [stage.made_now for stage in redone.stages] == [False, True]
-    longer = prepare(source, tmp_path, replace(config, max_frames=20))
-    assert [stage.made_now for stage in longer.stages] == [True, True] and len(longer.scene.frames) == 20
+    fewer = prepare(source, tmp_path, replace(config, max_frames=6))
+    assert [stage.made_now for stage in fewer.stages] == [True, True] and len(fewer.scene.frames) == 6
 
 
 def test_what_is_a_scene_already_passes_through(room: Scene, tmp_path: Path) -> None:
@@ -97,9 +64,38 @@ def test_what_is_a_scene_already_passes_through(room: Scene, tmp_path: Path) -> 
     assert not (tmp_path / "work").exists()
 
 
-def test_without_objects_and_without_a_finder(recording: tuple[str, Path], tmp_path: Path) -> None:
-    made = prepare(recording[0], tmp_path, PipelineConfig(objects="none", max_frames=8))
+def test_options_that_change_nothing_are_named(room: Scene, tmp_path: Path) -> None:
+    write_scene(replace(room, frames=room.frames[:2]), tmp_path / "scenes/room")
+    config = PipelineConfig(keyframes=20, focal_px=500.0, depth="mono:x", scale="camera-height=2", find=("chair",))
+    made = prepare(f"folder:{tmp_path / 'scenes'}", tmp_path / "work", config)
+    assert made.notes == (
+        "--keyframes, --focal-px, --depth are not used: the source has poses of its own",
+        "--scale is not used: the scene is taken as it is",
+        "--find is not used: the source has objects; --objects detector looks for others",
+    )
+
+
+@pytest.mark.parametrize(("metric", "unit"), [(True, "m"), (False, "unit unknown")])
+def test_the_table_says_whether_the_unit_is_a_metre(
+    metric: bool, unit: str, room: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = replace(room, frames=room.frames[:2], provenance={"reconstruction": {"metric": metric}})
+    write_scene(scene, tmp_path / "scenes/room")
+    assert run(["reconstruct", f"folder:{tmp_path / 'scenes'}", "--out", str(tmp_path / "work")]) == 0
+    said = capsys.readouterr().out
+    assert f"centre ({unit})" in said and f"size ({unit})" in said
+    assert run(["mark", f"folder:{tmp_path / 'scenes'}", "--out", str(tmp_path / "marked"), "--size", "200"]) == 0
+    assert ("the scale is unknown" in capsys.readouterr().out) != metric
+
+
+def test_without_objects_and_without_a_finder(
+    recording: tuple[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = prepare(recording[0], tmp_path, PipelineConfig(objects="none", max_frames=5, keyframe_method="sharp"))
     assert [stage.name for stage in made.stages] == ["scene"] and made.scene.objects == ()
+    assert made.notes[0] == "--keyframe-method is not used: the source has poses of its own"
+    arguments = ["reconstruct", recording[0], "--out", str(tmp_path), "--objects", "none", "--max-frames", "5"]
+    assert run(arguments) == 0 and f"Next: spaceland view {tmp_path}" in capsys.readouterr().out
 
 
 def test_a_source_that_is_nothing(tmp_path: Path) -> None:
@@ -111,16 +107,16 @@ def test_a_source_that_is_nothing(tmp_path: Path) -> None:
 
 def test_a_work_folder_is_a_source(recording: tuple[str, Path], tmp_path: Path) -> None:
     source, masks = recording
-    made = prepare(source, tmp_path / "work", PipelineConfig(objects=f"masks:{masks}"))
+    made = prepare(source, tmp_path / "work", PipelineConfig(objects=f"masks:{masks}", max_frames=6))
     for spec in (str(tmp_path / "work"), f"work:{tmp_path / 'work'}"):
         scene = open_scene(spec)
         assert scene.id == made.scene.id and len(scene.objects) == len(made.scene.objects) > 0
     passed = prepare(str(tmp_path / "work"), tmp_path / "other")
     assert passed.stages == () and len(passed.scene.objects) == len(scene.objects)
-    # A scene of an earlier capture beside it is not chosen from, and objects that are no longer wanted do not stay.
+    # A scene of an earlier capture beside it is not chosen from, and objects that are no fewer wanted do not stay.
     shutil.copytree(tmp_path / "work/scene" / made.scene.id, tmp_path / "work/scene/another")
     assert open_scene(str(tmp_path / "work")).id == made.scene.id
-    prepare(source, tmp_path / "work", PipelineConfig(objects="none"))
+    prepare(source, tmp_path / "work", PipelineConfig(objects="none", max_frames=6))
     assert open_scene(str(tmp_path / "work")).objects == ()
     for name in (made.scene.id, "another"):
         shutil.rmtree(tmp_path / "work/scene" / name)
@@ -148,14 +144,14 @@ def test_objects_of_a_scene_that_is_made_anew_do_not_stay(recording: tuple[str, 
         steps.append((label, total - count[0]))
 
     stop = False
-    config = PipelineConfig(objects=f"masks:{masks}", max_frames=12)
+    config = PipelineConfig(objects=f"masks:{masks}", max_frames=6)
     prepare(source, tmp_path, config, bars=bars)
     assert ("scene", 0) in steps  # the bar ends where it says
     stop = True
     with pytest.raises(KeyboardInterrupt):
-        prepare(source, tmp_path, replace(config, max_frames=10), bars=bars)
+        prepare(source, tmp_path, replace(config, max_frames=5), bars=bars)
     scene = open_scene(str(tmp_path))
-    assert len(scene.frames) == 10 and scene.objects == ()
+    assert len(scene.frames) == 5 and scene.objects == ()
 
 
 def test_pictures_that_are_left_out_are_told(tmp_path: Path) -> None:

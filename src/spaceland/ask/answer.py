@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spaceland.ask.marked import MarkedFolder
 from spaceland.ask.parse import ParsedIds, parse_ids
 from spaceland.ask.request import Request
 from spaceland.ask.templates import Task
 from spaceland.benchmarks.numbers import stated_number
 from spaceland.chat.types import ChatModel, Reply
+from spaceland.prompts.marked import MarkedFolder
 
 _GROUNDING: tuple[Task, ...] = ("ground", "ground-all")
 

@@ -18,10 +18,10 @@ from PIL import Image, ImageDraw, ImageFont
 from scipy.spatial import ConvexHull, QhullError
 
 from spaceland.ask.answer import Answer
-from spaceland.ask.marked import MarkedFolder, MarkedFrame, MarkedObject, MarkedView
 from spaceland.chat.estimate import Estimate
 from spaceland.chat.pictures import read_rgb
 from spaceland.files import encode_jpeg, encode_png, write_bytes, write_json
+from spaceland.prompts.marked import MarkedFolder, MarkedFrame, MarkedObject, MarkedView
 from spaceland.version import __version__
 
 # Bright on dark and on light ground; named objects take them in turn.

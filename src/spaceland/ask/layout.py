@@ -12,10 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from spaceland.ask.marked import MarkedFolder
-from spaceland.chat.pictures import make_picture, read_rgb, shrink, stitch
+from spaceland.chat.pictures import make_picture, read_rgb, shrink
 from spaceland.chat.types import Picture
 from spaceland.errors import ChatError
+from spaceland.prompts.grid import stitch
+from spaceland.prompts.marked import MarkedFolder
+from spaceland.prompts.messages import Shown
 
 Layout = Literal["images", "grid", "gpt4scene"]
 
@@ -30,7 +32,6 @@ class LayoutConfig:
     bev_px: int = 1024
     frame_px: int = 640
     tile_px: int = 512
-    columns: int = 4
 
 
 RELEASED = LayoutConfig(kind="gpt4scene", bev_px=512, frame_px=512)
@@ -38,16 +39,10 @@ RELEASED = LayoutConfig(kind="gpt4scene", bev_px=512, frame_px=512)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Arranged:
-    """The pictures in the order of sending. Numbers of pictures count from 1; None: there is none of that kind."""
+class Arranged(Shown):
+    """The pictures in the order of sending, and which is what."""
 
     pictures: tuple[Picture, ...]
-    bev_image: int | None
-    frame_images: tuple[int, ...]
-    grid_image: int | None
-    num_frames: int
-    bev_scale: float
-    """Pixels of the sent bird's-eye view for one pixel of bev.png."""
 
 
 def arrange(marked: MarkedFolder, config: LayoutConfig) -> Arranged:
@@ -78,8 +73,7 @@ def arrange(marked: MarkedFolder, config: LayoutConfig) -> Arranged:
 
     if config.kind == "grid" and frames:
         tiles = [shrink(read_rgb(frame.path), config.tile_px) for frame in frames]
-        captions = [f"Img {k + 1}" for k in range(len(tiles))]
-        pictures.append(make_picture(stitch(tiles, captions, columns=config.columns), "frames.jpg"))
+        pictures.append(make_picture(stitch(tiles).image, "frames.jpg"))
         grid_image = 1
         bev_image = add_bev()
     else:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from spaceland.ask.explain import Situation, box_table, describe_situation, explain, free_number, known_mark
 from spaceland.ask.layout import Arranged, LayoutConfig, arrange
-from spaceland.ask.marked import MarkedFolder
+from spaceland.ask.situation import Situation, describe_situation, free_number, known_mark
 from spaceland.ask.templates import TASKS, ZERO_SHOT, Task, Templates, fill, object_id
 from spaceland.chat.types import Generation, Message, Picture
 from spaceland.errors import ChatError
+from spaceland.prompts.marked import MarkedFolder
+from spaceland.prompts.messages import explain_pictures, object_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,17 +53,16 @@ def build_request(marked: MarkedFolder, text: str, config: AskConfig | None = No
         SceneError: a picture is missing or broken.
     """
     config = config or AskConfig()
-    if config.task not in TASKS:
-        raise ChatError(f"unknown task '{config.task}'; tasks are: {', '.join(TASKS)}")
+    check_question(text, config)
     shown = arrange(marked, config.layout)
     templates = config.templates
     question = _question(marked, shown, " ".join(text.split()), config)
     example = free_number([thing.mark for thing in marked.objects])
     answer = fill(templates.answers[config.task], {"example": object_id(example), "number": str(example)})
     if templates.explains:
-        parts = [explain(marked, shown)]
+        parts = [explain_pictures(marked, shown)]
         if config.table and marked.objects:
-            parts.append(box_table(marked))
+            parts.append(object_table(marked, object_id))
         parts += [question, answer]
         words = "\n\n".join(part for part in parts if part)
     else:
@@ -74,6 +74,27 @@ def build_request(marked: MarkedFolder, text: str, config: AskConfig | None = No
         generation=config.generation,
         shown=shown,
     )
+
+
+def check_question(text: str, config: AskConfig) -> None:
+    """Refuse a question that lacks what its task needs, whatever the scene.
+
+    Raises:
+        ChatError: the task is unknown, or the text, numbers or situation that it needs are missing.
+    """
+    task, words = config.task, text.split()
+    if task not in TASKS:
+        raise ChatError(f"unknown task '{task}'; tasks are: {', '.join(TASKS)}")
+    needed = {"caption": 1, "distance": 0 if words else 2}.get(task, 0)
+    if len(config.marks) < needed:
+        raise ChatError(
+            f"task {task} needs {needed} numbered object{'s' if needed > 1 else ''}: "
+            f"give --marks {' '.join('AB'[:needed])}"
+        )
+    if task not in ("caption", "distance") and not words:
+        raise ChatError(f"task {task} needs a text: the question, description or things to count")
+    if task == "situated" and config.situation is None:
+        raise ChatError("a situated question needs a situation: give --situation, --at or --facing")
 
 
 def show_request(messages: Sequence[Message]) -> str:
@@ -96,22 +117,13 @@ def show_request(messages: Sequence[Message]) -> str:
 def _question(marked: MarkedFolder, shown: Arranged, text: str, config: AskConfig) -> str:
     task, template = config.task, config.templates.questions[config.task]
     ids = [object_id(known_mark(mark, marked)) for mark in config.marks]
-    needed = {"caption": 1, "distance": 0 if text else 2}.get(task, 0)
-    if len(ids) < needed:
-        raise ChatError(
-            f"task {task} needs {needed} numbered object{'s' if needed > 1 else ''}: "
-            f"give --marks {' '.join('AB'[:needed])}"
-        )
-    if task not in ("caption", "distance") and not text:
-        raise ChatError(f"task {task} needs a text: the question, description or things to count")
     if task == "count" and text.endswith("?"):
         return fill(config.templates.questions["qa"], {"question": text})
     if task == "distance" and text:
         return fill(config.templates.questions["qa"], {"question": text})
     values = {"question": text, "description": text.rstrip(".!? "), "things": text}
     if task == "situated":
-        if config.situation is None:
-            raise ChatError("a situated question needs a situation: give --situation, --at or --facing")
+        assert config.situation is not None
         first_person = not config.templates.explains
         values["situation"] = describe_situation(config.situation, marked, shown, first_person=first_person)
     if ids:

@@ -13,8 +13,8 @@ from spaceland.commands.stages import DEFAULT, Stages, prepare_source
 
 if TYPE_CHECKING:
     from spaceland.ask.evidence import Evidence
-    from spaceland.ask.marked import MarkedFolder
     from spaceland.pipeline.config import PipelineConfig
+    from spaceland.prompts.marked import MarkedFolder
 
 
 def ask(
@@ -90,9 +90,9 @@ def ask(
     """
     from spaceland.ask.answer import ask as ask_model
     from spaceland.ask.evidence import write_evidence
-    from spaceland.ask.explain import Situation
     from spaceland.ask.layout import RELEASED, LayoutConfig
-    from spaceland.ask.request import AskConfig, build_request, show_request
+    from spaceland.ask.request import AskConfig, build_request, check_question, show_request
+    from spaceland.ask.situation import Situation
     from spaceland.ask.templates import FINETUNED, ZERO_SHOT, read_templates
     from spaceland.chat.estimate import estimate, read_prices
     from spaceland.chat.open_model import HOW, ModelOptions, open_model, parse_model
@@ -116,6 +116,17 @@ def ask(
         generation=Generation(max_tokens or (128 if tuned else 512), temperature, seed=0 if temperature else None),
     )
     known_prices = read_prices(prices) if prices else {}
+    options = ModelOptions(
+        key_variable=key_variable,
+        read_s=timeout_s,
+        detail=None if detail == "auto" else detail,
+        reasoning=reasoning,
+        device=device,
+        dtype=dtype,
+    )
+    # What is wrong with the question or the model is told before a video is worked through for minutes.
+    check_question(question, config)
+    opened = None if dry_run or spec is None else open_model(spec, options)
     marked = resolve_marked(source, scene, out, frames, default_frames=32 if tuned else 8, stages=stages)
     request = build_request(marked, question, config)
     guess = estimate(
@@ -125,22 +136,13 @@ def ask(
         detail=detail,
         prices=known_prices,
     )
-    if dry_run:
+    if opened is None:
         print(show_request(request.messages))
         print(f"--- {guess}")
         print("Nothing was sent." + ("" if spec else f" To ask, give {HOW}."))
         return 0
-    assert spec is not None
     print(guess)
-    options = ModelOptions(
-        key_variable=key_variable,
-        read_s=timeout_s,
-        detail=None if detail == "auto" else detail,
-        reasoning=reasoning,
-        device=device,
-        dtype=dtype,
-    )
-    answer = ask_model(open_model(spec, options), request, marked)
+    answer = ask_model(opened, request, marked)
     evidence = write_evidence(out, marked, answer, estimate=guess, text=question)
     _print_answer(evidence, write_answer_page(evidence))
     return 0
@@ -152,9 +154,9 @@ def resolve_marked(
     """Marked views of a source: those in a folder of spaceland mark (all frames, or `frames` of them evenly spread),
     else made in `out`/marked.
     """
-    from spaceland.ask.marked import is_marked_folder, read_marked
     from spaceland.progress import progress_bar
     from spaceland.prompts import MarkConfig, mark_scene
+    from spaceland.prompts.marked import is_marked_folder, read_marked
     from spaceland.sampling import evenly
 
     if is_marked_folder(Path(source)):
@@ -176,11 +178,11 @@ def _print_answer(evidence: Evidence, page: Path) -> None:
     print("".join(c if c.isprintable() or c == "\n" else " " for c in record["answer"]))
     if not record["complete"]:
         print("The answer is cut off; raise --max-tokens.")
+    unit = " m" if record["scale_known"] else " in an unknown unit"
     for thing in record["objects"]:
         center, size = (", ".join(f"{v:.2f}" for v in thing[key]) for key in ("center_m", "size_m"))
-        print(
-            f"  {thing['mark']} {thing['label']}: centre ({center}) m, size ({size}) m, {len(thing['frames'])} frames"
-        )
+        lengths = f"centre ({center}){unit}, size ({size}){unit}"
+        print(f"  {thing['mark']} {thing['label']}: {lengths}, {len(thing['frames'])} frames")
     if record["says_none"]:
         print("  It says that there is no such object.")
     elif not record["objects"]:
@@ -188,5 +190,5 @@ def _print_answer(evidence: Evidence, page: Path) -> None:
     if record["unknown_ids"]:
         print(f"  Numbers that no object carries: {', '.join(record['unknown_ids'])}")
     if record["number"] is not None:
-        print(f"  Number read: {record['number']:g}{' m' if record['task'] == 'distance' else ''}")
+        print(f"  Number read: {record['number']:g}{unit if record['task'] == 'distance' else ''}")
     print(f"Wrote {evidence.folder / 'answer.json'}, {len(record['pictures'])} pictures and {page}")

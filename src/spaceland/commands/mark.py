@@ -148,6 +148,8 @@ def _print_result(result: MarkedScene, out: Path) -> None:
         print(f"{reason}; the pictures carry no numbers.")
     if record["bev"]:
         _print_view(record["bev"])
+    if not record["scale_known"]:
+        print("the scale is unknown: lengths are right only in proportion to each other")
     if record["query_labels"] is not None:
         named = ", ".join(record["query_labels"]) or "no object of the scene, so all stay"
         print(f"the query names {named}")

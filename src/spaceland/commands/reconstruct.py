@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -31,7 +32,7 @@ def reconstruct(
 
         spaceland reconstruct room.mp4 --out out/room --scale camera-height=1.5
         spaceland reconstruct 'phone:scan.r3d' --out out/scan
-        spaceland view out/room/scene
+        spaceland view out/room
 
     Args:
         source: A video file, a folder of pictures, or posed depth such as rgbd:kitchen or phone:scan.r3d.
@@ -57,10 +58,12 @@ def _print(prepared: Prepared, out: Path) -> None:
     if not prepared.stages:
         print(f"{scene.id} is a scene with a surface and objects already; there was nothing to do")
     if scene.objects:
-        table = Table("id", "object", "centre (m)", "size (m)", title=f"{len(scene.objects)} objects of {scene.id}")
+        unit = "m" if scene.scale_known else "unit unknown"
+        title = f"{len(scene.objects)} objects of {scene.id}"
+        table = Table("id", "object", f"centre ({unit})", f"size ({unit})", title=title)
         for thing in scene.objects:
             numbers = (", ".join(f"{v:.2f}" for v in values) for values in (thing.box.center, thing.box.size))
             table.add_row(str(thing.id), Text(thing.label), *numbers)
         Console().print(table)
     if (out / "scene").is_dir():
-        print(f"Next: spaceland view {out / 'scene'}")
+        print(f"Next: spaceland view {shlex.quote(str(out))}")

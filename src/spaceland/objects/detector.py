@@ -11,6 +11,11 @@ the network's answer is read, and NOTICE.txt beside the model for where it comes
 
 from __future__ import annotations
 
+import contextlib
+import os
+import tempfile
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -43,6 +48,8 @@ NOT_ROOM_THINGS = (
 """Classes of the model that walk about, are worn, or are no part of most rooms; they are left out unless asked for."""
 _BACKGROUND = "???"
 _CANDIDATES = 200
+_STDERR = 2
+_STDERR_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +99,7 @@ class SsdFinder:
             raise SceneError(
                 f"the detector's model cannot be read: {where} ({error.strerror or error}); install spaceland again"
             ) from error
-        self.labels = read_labels((folder / LABEL_FILE).read_text("utf-8"))
+        self.labels = built_in_labels()
         self._wanted = wanted_classes(self.labels, self.config.labels)
         self._anchors = ssd_anchors()
         self._interpreter = _load(content, where, self.config.threads)
@@ -170,6 +177,11 @@ class SsdFinder:
         return first[suppress(boxes[first], scores[first], max_iou=config.any_class_iou)]
 
 
+def built_in_labels() -> tuple[str, ...]:
+    """The classes of the built-in model, the background first."""
+    return read_labels((resources.files("spaceland") / "assets" / "detector" / LABEL_FILE).read_text("utf-8"))
+
+
 def read_labels(text: str) -> tuple[str, ...]:
     """Normalised class names, one a line; the first line is the background."""
     return tuple(normalise_label(line) for line in text.splitlines() if line.strip())
@@ -204,12 +216,35 @@ def quarter_windows(width: int, height: int, overlap: float) -> list[tuple[int, 
     return [(x, y, x + w, y + h) for y in (0, height - h) for x in (0, width - w)]
 
 
+@contextlib.contextmanager
+def _without_info_lines() -> Iterator[None]:
+    """Keep the runtime's "INFO: ..." off the terminal; everything else that is written on stderr comes out afterwards.
+
+    The runtime writes it past Python, and has no switch for it that Python could reach.
+    """
+    with _STDERR_LOCK, tempfile.TemporaryFile() as kept:
+        try:
+            terminal = os.dup(_STDERR)
+        except OSError:  # a program without stderr
+            yield
+            return
+        os.dup2(kept.fileno(), _STDERR)
+        try:
+            yield
+        finally:
+            os.dup2(terminal, _STDERR)
+            os.close(terminal)
+            kept.seek(0)
+            os.write(_STDERR, b"".join(line for line in kept if not line.startswith(b"INFO: ")))
+
+
 def _load(content: bytes, where: str, threads: int) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
     try:
-        interpreter = Interpreter(model_content=content, num_threads=threads)
-        interpreter.allocate_tensors()
+        with _without_info_lines():
+            interpreter = Interpreter(model_content=content, num_threads=threads)
+            interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise SceneError(
             f"{where} is not a usable TFLite model ({' '.join(str(error).split())[:200]}); "

@@ -3,6 +3,7 @@
     <folder>/<scene>.txt                  pred_mask/scene0000_00_000.txt 5 0.9817
                                           pred_mask/scene0000_00_001.txt 7 0.9533
     <folder>/pred_mask/..._000.txt        0 or 1 for each vertex of the scene's surface, one a line
+    <folder>/labels.json                  {"5": "chair", "7": "table"}: what the numbers mean; optional
 
 By default every line counts up to the hundredth, in the order of the file and whatever its score: that is what the
 GPT4Scene paper feeds on. Objects keep that order too, and their ids are line numbers from 0, so they stay what they are
@@ -21,9 +22,10 @@ import numpy as np
 from jaxtyping import Bool
 
 from spaceland.errors import SceneError
-from spaceland.objects.depth_views import DepthReader
 from spaceland.objects.evidence import SeenFrame
 from spaceland.objects.fit_box import fit_box
+from spaceland.objects.frame_depth import DepthReader
+from spaceland.objects.masks import read_id_labels
 from spaceland.objects.types import Found, FoundObject, Progress
 from spaceland.scenes.folder_write import check_file_name
 from spaceland.scenes.scene import Scene, normalise_label
@@ -37,8 +39,8 @@ _MAX_LIST_BYTES = 1 << 24
 class Mask3dFinder:
     """Objects from per-vertex masks. `folder` holds `<scene>.txt`; a path to that file itself is taken too.
 
-    `labels` names the label ids (those without a name are called "class 5"). Lines below `min_score` are left out,
-    then all but the first `limit`.
+    `labels` names the label ids, and goes before the folder's `labels.json`; those without a name in either are called
+    "class 5". Lines below `min_score` are left out, then all but the first `limit`.
     """
 
     folder: Path
@@ -51,7 +53,8 @@ class Mask3dFinder:
         """Find the objects.
 
         Raises:
-            SceneError: the scene has no surface, or a file is missing, damaged, outside the folder, or of another mesh.
+            SceneError: the scene has no surface, or a file is missing, damaged, outside the folder, or of another mesh;
+                or `labels.json` is no table of labels.
         """
         if scene.surface is None:
             raise SceneError(f"scene {scene.id} has no surface; Mask3D masks need the mesh that they were made on")
@@ -59,6 +62,8 @@ class Mask3dFinder:
         path = Path(self.folder)
         path = path if path.is_file() else path / f"{scene.id}.txt"
         vertices = scene.surface.vertices
+        table = path.parent / "labels.json"
+        labels = {**(read_id_labels(table) if table.exists() else {}), **self.labels}
         left_out: Counter[str] = Counter()
         found: list[FoundObject] = []
         for number, (name, label_id, score) in enumerate(_lines(path)):
@@ -73,7 +78,7 @@ class Mask3dFinder:
                 left_out["object: empty mask"] += 1
                 continue
             points = np.asarray(vertices[mask], dtype=float)
-            label = normalise_label(self.labels.get(label_id, "")) or f"class {label_id}"
+            label = normalise_label(labels.get(label_id, "")) or f"class {label_id}"
             found.append(FoundObject(number, label, score, points, fit_box(points), (), {label: 1}))
         shown = _shown_in(scene, [thing.points for thing in found], progress)
         found = [replace(thing, frames=frames) for thing, frames in zip(found, shown, strict=True)]

@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from spaceland.errors import DependencyError
-from spaceland.pipeline.config import PipelineConfig
-from spaceland.pipeline.finders import files_key, make_finder
+from spaceland.pipeline.config import PipelineConfig, given
+from spaceland.pipeline.finders import brings_ids, check_finder, finder_settings, make_finder
 from spaceland.pipeline.inputs import capture_path
+from spaceland.pipeline.lasting_ids import World, read_earlier, with_lasting_ids
 from spaceland.pipeline.stages import Bars, from_capture, from_posed, without_bars
 from spaceland.pipeline.words import describe
 from spaceland.reconstruct.stages import StageResult, forget, run_stage
@@ -70,16 +71,23 @@ def prepare(
         SpacelandError: the source cannot be opened, or a stage fails with a clear reason.
     """
     config = config or PipelineConfig()
-    if config.objects.startswith(("masks:", "mask3d:")):
-        make_finder(config.objects)  # a wrong path is told before the stages that take minutes
+    check_finder(config)  # what is wrong with it is told before the stages that take minutes
     runner = _Runner(work, bars, say or (lambda line: None), redo)
     path = capture_path(source)
     if path is not None:
+        runner.unused(given(config, "max_frames"), "a video and pictures are thinned by --keyframes")
         scene = from_capture(path, config, runner)
+        base = next(f"poses {stage.key}" for stage in runner.done if stage.name == "poses")
     else:
         opened = open_scene(source, scene_id)
-        scene = from_posed(opened, _scene_key(source, opened), config, runner)
-    scene = _with_objects(scene, config, runner)
+        posed = given(config, "keyframes", "keyframe_method", "focal_px", "poses", "depth")
+        runner.unused(posed, "the source has poses of its own")
+        key = _scene_key(source, opened)
+        scene = from_posed(opened, key, config, runner)
+        base = f"source {key}"
+        if not runner.done:
+            runner.unused(given(config, "scale", "max_frames"), "the scene is taken as it is")
+    scene = _with_objects(scene, base, config, runner)
     return Prepared(scene, tuple(runner.done), tuple(runner.notes))
 
 
@@ -112,31 +120,38 @@ class _Runner:
             self.notes.append(text)
             self._say(f"note: {text}")
 
+    def unused(self, options: list[str], reason: str) -> None:
+        """Tell that options were given which change nothing."""
+        if options:
+            self.note(f"{', '.join(options)} {'is' if len(options) == 1 else 'are'} not used: {reason}")
+
     def bar(self, label: str, total: int) -> AbstractContextManager[Callable[[int, str], None]]:
         return self.bars(label, total)
 
 
-def _with_objects(scene: Scene, config: PipelineConfig, runner: _Runner) -> Scene:
-    """The scene with objects: its own, or those that a finder finds."""
+def _with_objects(scene: Scene, base: str, config: PipelineConfig, runner: _Runner) -> Scene:
+    """The scene with objects: its own, or those that a finder finds; `base` is the key of the world it came from."""
     if config.objects == "none":
         runner.forget_after("scene")
         return scene
     if config.objects == "auto" and scene.objects:
+        runner.unused(given(config, "find", "masks_by"), "the source has objects; --objects detector looks for others")
         return scene
     from spaceland.objects.attach import read_found, with_objects, write_found
 
+    world = World.of(scene, base, runner.done[-1] if runner.done else None)
+
     def make(folder: Path) -> Mapping[str, Any]:
-        finder = make_finder(config.objects)
+        finder = make_finder(config)
         with runner.bar("objects", len(scene.frames)) as advance:
             found = finder.find(scene, advance)
+        found, notes = with_lasting_ids(found, world, read_earlier(folder), own_ids=brings_ids(config))
         write_found(found, folder)
+        for note in notes:
+            runner.note(note)
         return found.report
 
-    settings = {
-        "objects": config.objects,
-        "files": files_key(config.objects),
-        "scene": None if runner.done else _frames_key(scene),
-    }
+    settings = {**finder_settings(config), "scene": None if runner.done else _frames_key(scene)}
     try:
         stage = runner.run("objects", settings, make)
     except DependencyError as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import signal
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -10,7 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from spaceland.errors import DependencyError, SceneError, require
-from spaceland.pipeline.config import PipelineConfig
+from spaceland.pipeline.config import DEFAULTS, PipelineConfig
+from spaceland.pipeline.estimators import pose_estimator
 from spaceland.reconstruct.capture import Capture, open_capture
 from spaceland.reconstruct.estimate_io import read_estimate, write_estimate
 from spaceland.reconstruct.stages import StageResult
@@ -48,11 +51,25 @@ def from_capture(path: Path, config: PipelineConfig, runner: Runner) -> Scene:
     """
     for module in ("cv2", "pycolmap", "open3d"):
         require(module, "recon")
+    _quiet_termination()
     capture = open_capture(path)
     keyframes = _keyframes(capture, config, runner)
     poses = _poses(keyframes, config, runner)
-    depth = _depth(keyframes, poses, config, runner)
-    return _scene_of_estimate(folder_name(capture.id), keyframes, depth, config, runner)
+    geometry = poses
+    if not _has_depth(poses.folder):
+        geometry = _depth(keyframes, poses, config, runner)
+    elif config.depth != DEFAULTS.depth:
+        runner.note(f"--depth {config.depth} is not used: the estimator of the poses gives depth")
+    return _scene_of_estimate(folder_name(capture.id), keyframes, geometry, config, runner)
+
+
+def _quiet_termination() -> None:
+    """Give SIGTERM back to Python: importing pycolmap takes it, to print a native stack trace before it ends."""
+    import pycolmap  # noqa: F401
+
+    wanted = signal.getsignal(signal.SIGTERM)  # what Python knows of, which pycolmap does not change
+    if wanted is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, wanted)
 
 
 def folder_name(name: str) -> str:
@@ -89,16 +106,21 @@ def _keyframes(capture: Capture, config: PipelineConfig, runner: Runner) -> Stag
 
 def _poses(keyframes: StageResult, config: PipelineConfig, runner: Runner) -> StageResult:
     from spaceland.reconstruct.capture_files import read_pictures
-    from spaceland.reconstruct.sfm import SfmEstimator, SfmSettings
 
     def make(folder: Path) -> Mapping[str, Any]:
         images = read_pictures(keyframes.folder).images
         with runner.bar("poses", len(images)) as advance:
-            estimate = SfmEstimator(SfmSettings(focal_px=config.focal_px)).estimate(images, advance)
+            estimate = pose_estimator(config).estimate(images, advance)
         write_estimate(estimate, folder)
         return {"pictures": len(images), "posed": len(estimate.views), **estimate.report}
 
-    return runner.run("poses", {"focal_px": config.focal_px}, make)
+    return runner.run("poses", {"poses": config.poses, "focal_px": config.focal_px}, make)
+
+
+def _has_depth(folder: Path) -> bool:
+    """Whether all views of an estimate carry depth."""
+    views = read_estimate(folder).views
+    return bool(views) and all(view.depth is not None for view in views)
 
 
 def _straight_pictures(keyframes: StageResult, estimate: Estimate) -> Sequence[CaptureImage]:

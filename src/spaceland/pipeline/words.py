@@ -39,4 +39,8 @@ def _scene(report: Mapping[str, Any]) -> str:
 
 
 def _objects(report: Mapping[str, Any]) -> str:
-    return f"{report.get('objects', '?')} objects from {report.get('detections', '?')} detections"
+    text = f"{report.get('objects', '?')} objects"
+    if "detections" in report:
+        text += f" from {report['detections']} detections"
+    again = report.get("found_again")
+    return f"{text}, {again} of them with the numbers that they had" if again else text

@@ -15,7 +15,7 @@ objects. Nothing is invented: where nothing was seen from above the picture is w
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -184,7 +184,7 @@ def render_bev(scene: Scene, config: BevConfig | None = None, *, shown: Sequence
     bar, bar_length_m = None, 0.0
     if not perspective:
         bar_length_m = bar_length(bev_map.metres_per_px, config.size_px, width)
-        unit = "m" if scale_known(scene) else "m (assumed)"
+        unit = "m" if scene.scale_known else "m (assumed)"
         bar = draw_strip(image, height, bar_length_m, bev_map.metres_per_px, unit)
     return Bev(
         image=image,
@@ -201,12 +201,6 @@ def render_bev(scene: Scene, config: BevConfig | None = None, *, shown: Sequence
         holes=holes,
         config=config,
     )
-
-
-def scale_known(scene: Scene) -> bool:
-    """Whether the scene's unit is known to be a metre; a reconstruction says so in its provenance."""
-    made = scene.provenance.get("reconstruction")
-    return bool(made.get("metric", True)) if isinstance(made, Mapping) else True
 
 
 def scene_surface(scene: Scene) -> tuple[Surface, str]:
@@ -251,8 +245,3 @@ def shade_relief(layers: TopLayers, metres_per_px: float, strength: float) -> Fl
     shade = ndimage.gaussian_filter(shade, 0.8, truncate=2.5)
     shade[empty] = 1
     return layers.color * shade[..., None]
-
-
-def empty_ground(bev: Bev) -> Bool[np.ndarray, "h w"]:
-    """Pixels of the view (strip included) in which nothing was seen."""
-    return np.isnan(bev.height_m)

@@ -18,13 +18,14 @@ import numpy as np
 
 from spaceland.errors import SceneError
 from spaceland.files import encode_jpeg, encode_png, read_json, write_bytes, write_json
-from spaceland.prompts.bev import Bev, BevConfig, render_bev, scale_known
+from spaceland.prompts.bev import Bev, BevConfig, render_bev
 from spaceland.prompts.config import MarkConfig as MarkConfig
-from spaceland.prompts.grid import FrameGrid, stitch
+from spaceland.prompts.grid import stitch
+from spaceland.prompts.marked import marked_of_record
 from spaceland.prompts.marks import draw_marks
-from spaceland.prompts.messages import chat_messages, explain_pictures, object_table
+from spaceland.prompts.messages import Shown, chat_messages, explain_pictures, object_table
 from spaceland.prompts.model_frames import choose_model_frames
-from spaceland.prompts.pictures import MarkedFrame, frame_path, mark_diameter_px, mark_frames
+from spaceland.prompts.pictures import mark_diameter_px, mark_frames
 from spaceland.prompts.placement import Placed, place_bev_marks
 from spaceland.prompts.record import marks_record
 from spaceland.prompts.selection import select_objects
@@ -88,7 +89,7 @@ def mark_scene(
         if bev.filled.any():
             write_bytes(out / FILLED_FILE, encode_png(bev.filled.astype(np.uint8) * 255))
     record = marks_record(scene, asdict(config), bev, bev_marks, marked, numbers, selection, grid)
-    prompt = _prompt(scene, config, bev, marked, record, grid)
+    prompt = _prompt(out, config, record)
     _remove_old_files(out, _pictures_of(record))
     write_json(out / "objects.json", record)
     write_json(out / "prompt.json", prompt)
@@ -155,31 +156,21 @@ def _remove_old_files(out: Path, keep: Sequence[str]) -> None:
             (out / path).unlink(missing_ok=True)
 
 
-def _prompt(
-    scene: Scene,
-    config: MarkConfig,
-    bev: Bev | None,
-    marked: Sequence[MarkedFrame],
-    record: dict[str, Any],
-    grid: FrameGrid | None,
-) -> list[dict[str, Any]]:
-    listed = [(entry["mark"], scene.objects_by_id[entry["id"]]) for entry in record["objects"]]
-    parts = [
-        explain_pictures(
-            bev,
-            len(marked),
-            len(listed),
-            estimated=scene.geometry == "estimated",
-            scale_known=scale_known(scene),
-            style=config.mark_style,
-            in_grid=grid is not None,
-            lines_on_frames=any(mark.target_px for one in marked for mark in one.placed.marks),
-        )
-    ]
-    if config.table and listed:
-        parts.append(object_table(listed, scene, bev))
+def _prompt(out: Path, config: MarkConfig, record: dict[str, Any]) -> list[dict[str, Any]]:
+    view, grid, frames = record["bev"], record["grid"], [entry["image"] for entry in record["frames"]]
+    paths = [] if view is None else [view["image"]]
+    first = len(paths) + 1
+    paths += frames if grid is None else [grid["image"]]
+    shown = Shown(
+        bev_image=None if view is None else 1,
+        frame_images=tuple(range(first, len(paths) + 1)) if grid is None else (),
+        grid_image=None if grid is None else first,
+        num_frames=len(frames),
+    )
+    marked = marked_of_record(out, record)
+    parts = [explain_pictures(marked, shown)]
+    if config.table and marked.objects:
+        parts.append(object_table(marked))
     if config.question:
         parts.append(config.question)
-    paths = [] if bev is None else [BEV_FILE]
-    paths += [frame_path(one.frame) for one in marked] if grid is None else [GRID_FILE]
     return chat_messages(paths, "\n\n".join(parts))

@@ -33,7 +33,7 @@ _WAITING = 6
 
 
 @dataclass(frozen=True, eq=False)
-class MarkedFrame:
+class DrawnFrame:
     """A frame, the camera of its picture as written, its marks, and what it sees of each object.
 
     `picture` is kept where it is needed again, for the grid; else None.
@@ -58,7 +58,7 @@ def mark_frames(
     config: MarkConfig,
     out: Path,
     progress: Callable[[int, int], None] | None = None,
-) -> list[MarkedFrame]:
+) -> list[DrawnFrame]:
     """Mark frames and write them into the folder `out`.
 
     Raises:
@@ -68,13 +68,13 @@ def mark_frames(
     measure = _Measure(scene, numbers, config)
     longest_px = _longest_side(frames, config)
     style, keep = config.mark_style, config.layout == "grid"
-    waiting: deque[tuple[MarkedFrame, Future[np.ndarray]]] = deque()
-    done: list[MarkedFrame] = []
+    waiting: deque[tuple[DrawnFrame, Future[np.ndarray]]] = deque()
+    done: list[DrawnFrame] = []
 
     def finish() -> None:
         marked, future = waiting.popleft()
         picture = future.result()
-        done.append(MarkedFrame(marked.frame, marked.camera, marked.placed, marked.views, picture if keep else None))
+        done.append(DrawnFrame(marked.frame, marked.camera, marked.placed, marked.views, picture if keep else None))
         if progress:
             progress(len(done), len(frames))
 
@@ -82,7 +82,7 @@ def mark_frames(
         for frame in frames:
             camera = fitted_camera(frame.camera, longest_px)
             placed, views, object_ids = measure.place(frame, camera)
-            marked = MarkedFrame(frame, camera, placed, tuple(views))
+            marked = DrawnFrame(frame, camera, placed, tuple(views))
             color = frame.color()
             waiting.append((marked, pool.submit(_write, color, marked, object_ids, style, out)))
             while len(waiting) > _WAITING:
@@ -128,7 +128,7 @@ def _longest_side(frames: Sequence[Frame], config: MarkConfig) -> int | None:
 
 def _write(
     color: UInt8[np.ndarray, "h w 3"],
-    marked: MarkedFrame,
+    marked: DrawnFrame,
     object_ids: Int[np.ndarray, "hm wm"] | None,
     style: MarkStyle,
     out: Path,

@@ -17,7 +17,7 @@ bird's-eye view prefers the middle of the object's box; there lines may be long,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -118,29 +118,9 @@ def place_marks(
         own[object_id] = _Places(object_id, pixels, value)
         inside = _disc_inside(pixels, scale, radius, image_size[0], image_size[1])
         options.append(_Places(object_id, pixels[inside], value[inside]))
-    taken: list[tuple[float, float]] = []
-    marks, homeless = [], {}
-    for places in sorted(options, key=lambda p: (len(p.pixels), p.object_id)):
-        choice = _best_free(places, scale, taken, diameter_px)
-        if choice is None:
-            homeless[places.object_id] = "no free place" if len(places.pixels) else "at the border"
-            continue
-        taken.append(choice)
-        marks.append(DiscMark(numbers[places.object_id], places.object_id, choice, diameter_px))
-    targets: list[tuple[float, float]] = []
-    for object_id, reason in homeless.items():
-        choice = None
-        target = _target(own[object_id], scale, taken, radius)
-        if config.leader_diameters > 0:
-            longest_px = config.leader_diameters * diameter_px
-            choice = place_beside(object_ids, scale, target, taken, targets, diameter_px, image_size, longest_px)
-        if choice is None:
-            skipped[object_id] = reason
-            continue
-        taken.append(choice)
-        targets.append(target)
-        marks.append(DiscMark(numbers[object_id], object_id, choice, diameter_px, target))
-    return Placed(tuple(sorted(marks, key=lambda m: m.object_id)), dict(sorted(skipped.items())))
+    sheet = _Sheet(object_ids, scale, image_size, diameter_px)
+    longest_px = config.leader_diameters * diameter_px
+    return _place(sheet, numbers, options, own, skipped, longest_px=longest_px, cut_off="at the border")
 
 
 def place_bev_marks(
@@ -179,26 +159,64 @@ def place_bev_marks(
         own[object_id] = _Places(object_id, pixels, value)
         inside = _disc_inside(pixels, unit, radius, width, bottom_px)
         options.append(_Places(object_id, pixels[inside], value[inside]))
+    sheet = _Sheet(object_ids, unit, (width, bottom_px), diameter_px)
+    return _place(sheet, numbers, options, own, skipped, longest_px=np.inf, cut_off="no free place")
+
+
+@dataclass(frozen=True, eq=False)
+class _Sheet:
+    """Where discs go: the map of objects, pixels of the picture for its rows and columns, the picture's size."""
+
+    object_ids: Int[np.ndarray, "h w"]
+    scale: Float[np.ndarray, "2"]
+    size: tuple[int, int]
+    diameter_px: float
+
+
+def _place(
+    sheet: _Sheet,
+    numbers: dict[int, int],
+    options: Sequence[_Places],
+    own: Mapping[int, _Places],
+    skipped: dict[int, str],
+    *,
+    longest_px: float,
+    cut_off: str,
+) -> Placed:
+    """Discs that stand on their objects, those with the fewest places first; then the others, beside their objects.
+
+    Args:
+        sheet: Where they go.
+        numbers: Object id -> number.
+        options: Pixels of each object at which a whole disc fits into the picture.
+        own: All pixels of each object.
+        skipped: Why other objects have no disc; added to.
+        longest_px: Of lines to discs beside their object; 0: none.
+        cut_off: What is said of an object at which no whole disc fits.
+    """
     taken: list[tuple[float, float]] = []
-    marks, homeless = [], []
+    marks, homeless = [], {}
     for places in sorted(options, key=lambda p: (len(p.pixels), p.object_id)):
-        choice = _best_free(places, unit, taken, diameter_px)
+        choice = _best_free(places, sheet.scale, taken, sheet.diameter_px)
         if choice is None:
-            homeless.append(places.object_id)
+            homeless[places.object_id] = "no free place" if len(places.pixels) else cut_off
             continue
         taken.append(choice)
-        marks.append(DiscMark(numbers[places.object_id], places.object_id, choice, diameter_px))
+        marks.append(DiscMark(numbers[places.object_id], places.object_id, choice, sheet.diameter_px))
     targets: list[tuple[float, float]] = []
-    for object_id in homeless:
-        places = own[object_id]
-        target = _target(places, unit, taken, radius)
-        choice = place_beside(object_ids, unit, target, taken, targets, diameter_px, (width, bottom_px))
+    for object_id, reason in homeless.items():
+        choice = None
+        target = _target(own[object_id], sheet.scale, taken, sheet.diameter_px / 2)
+        if longest_px > 0:
+            choice = place_beside(
+                sheet.object_ids, sheet.scale, target, taken, targets, sheet.diameter_px, sheet.size, longest_px
+            )
         if choice is None:
-            skipped[object_id] = "no free place"
+            skipped[object_id] = reason
             continue
         taken.append(choice)
         targets.append(target)
-        marks.append(DiscMark(numbers[object_id], object_id, choice, diameter_px, target))
+        marks.append(DiscMark(numbers[object_id], object_id, choice, sheet.diameter_px, target))
     return Placed(tuple(sorted(marks, key=lambda m: m.object_id)), dict(sorted(skipped.items())))
 
 

@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from spaceland.prompts.bev import Bev, scale_known
+from spaceland.prompts.bev import Bev
 from spaceland.prompts.bevmap import PerspectiveMap
 from spaceland.prompts.grid import FrameGrid
-from spaceland.prompts.pictures import MarkedFrame, frame_path
+from spaceland.prompts.pictures import DrawnFrame, frame_path
 from spaceland.prompts.placement import Placed
 from spaceland.prompts.selection import Selection
 from spaceland.scenes.scene import Scene
@@ -34,7 +34,7 @@ def marks_record(
     config: dict[str, Any],
     bev: Bev | None,
     bev_marks: Placed,
-    marked: Sequence[MarkedFrame],
+    marked: Sequence[DrawnFrame],
     numbers: dict[int, int],
     selection: Selection,
     grid: FrameGrid | None,
@@ -85,7 +85,8 @@ def marks_record(
         "scene": scene.id,
         "version": __version__,
         "geometry": scene.geometry,
-        "scale_known": scale_known(scene),
+        "scale_known": scene.scale_known,
+        "floor_z_m": round(_floor_z_m(scene, bev), 4),
         "units": {"length": "metre", "pixel": "centre of the top left pixel is (0.5, 0.5)"},
         "bev": None if bev is None else _bev_record(bev),
         "frames": [
@@ -114,6 +115,11 @@ def marks_record(
         "query_labels": None if selection.query_labels is None else list(selection.query_labels),
         "config": config,
     }
+
+
+def _floor_z_m(scene: Scene, bev: Bev | None) -> float:
+    """World height from which heights are told; 0 where neither source nor picture knows a floor."""
+    return scene.room.floor_z_m if scene.room else bev.cut.floor_z_m if bev else 0.0
 
 
 def _bev_record(bev: Bev) -> dict[str, Any]:
@@ -151,7 +157,7 @@ def _bev_record(bev: Bev) -> dict[str, Any]:
     return view
 
 
-def _grid_record(grid: FrameGrid, marked: Sequence[MarkedFrame]) -> dict[str, Any]:
+def _grid_record(grid: FrameGrid, marked: Sequence[DrawnFrame]) -> dict[str, Any]:
     """The stitched picture, and (left, top, right, bottom) in pixels of each frame in it."""
     return {
         "image": "frames_grid.jpg",

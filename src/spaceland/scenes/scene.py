@@ -138,6 +138,12 @@ class Scene:
         return bool(self.provenance.get("is_video", True))
 
     @property
+    def scale_known(self) -> bool:
+        """Whether the unit is known to be a metre; a reconstruction from pictures says so in its provenance."""
+        made = self.provenance.get("reconstruction")
+        return bool(made.get("metric", True)) if isinstance(made, Mapping) else True
+
+    @property
     def room_id(self) -> str:
         """The room that the scene shows, shared by all scans of it; the scene's own id where the source is silent."""
         return str(self.provenance.get("room") or self.id)

@@ -19,8 +19,7 @@ from jaxtyping import Float
 from spaceland.errors import SceneError
 from spaceland.files import read_json
 from spaceland.geometry.boxes import OrientedBox
-from spaceland.prompts.bevmap import PerspectiveMap, ViewMap, map_from_json
-from spaceland.prompts.messages import explain_extras
+from spaceland.prompts.bevmap import ViewMap, map_from_json
 from spaceland.scenes.scene import normalise_label
 
 _FRAME_FILE = re.compile(r"frames/[^/\\]+\.(jpg|png)")
@@ -63,13 +62,18 @@ class MarkedView:
     bar_length_m: float | None
     cropped: bool
     """It shows a part of the room."""
-    extras: str
-    """Sentences about holes that were filled, a grid and the camera's way."""
+    filled: bool
+    """Small holes were filled."""
+    grid_m: float | None
+    camera_path: bool
 
 
 @dataclass(frozen=True, eq=False)
 class MarkedFolder:
-    """Everything that a question about the scene needs; `view` is None where the scene was marked without one."""
+    """Everything that a question about the scene needs; `view` is None where the scene was marked without one.
+
+    `lines_on_frames`: on some frame a number stands beside its object, with a line to it.
+    """
 
     folder: Path
     scene: str
@@ -80,6 +84,7 @@ class MarkedFolder:
     frames: tuple[MarkedFrame, ...]
     objects: tuple[MarkedObject, ...]
     floor_z_m: float
+    lines_on_frames: bool
 
     @property
     def bev(self) -> MarkedView:
@@ -113,7 +118,15 @@ def read_marked(folder: Path) -> MarkedFolder:
     Raises:
         SceneError: it is missing, or something in it makes no sense.
     """
-    data = read_json(folder / "objects.json")
+    return marked_of_record(folder, read_json(folder / "objects.json"))
+
+
+def marked_of_record(folder: Path, data: Mapping[str, Any]) -> MarkedFolder:
+    """The same of what `objects.json` of a folder holds.
+
+    Raises:
+        SceneError: something in it makes no sense.
+    """
     try:
         return _folder(folder, data)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -138,27 +151,24 @@ def _folder(folder: Path, data: Mapping[str, Any]) -> MarkedFolder:
         view=None if bev is None else _view(folder, bev, (data.get("config") or {}).get("bev") or {}),
         frames=tuple(_frame(folder, entry) for entry in data["frames"]),
         objects=objects,
-        floor_z_m=0.0 if bev is None else _number(bev.get("floor_z_m", 0.0)),
+        floor_z_m=_number(data.get("floor_z_m", (bev or {}).get("floor_z_m", 0.0))),
+        lines_on_frames=any(place.get("leader_to") for entry in data["objects"] for place in entry["frames"]),
     )
 
 
 def _view(folder: Path, bev: Mapping[str, Any], config: Mapping[str, Any]) -> MarkedView:
-    bar, view = bev.get("scale_bar"), _map(bev)
-    grid_m = config.get("grid_m")
+    bar, grid_m = bev.get("scale_bar"), config.get("grid_m")
     return MarkedView(
         path=folder / "bev.png",
         width=_whole(bev["width"]),
         height=_whole(bev["height"]),
         view_height=_whole(bev.get("view_height", bev["height"])),
-        map=view,
+        map=_map(bev),
         bar_length_m=_number(bar["length_m"]) if bar else None,
         cropped=bool(config.get("crop_m") or config.get("crop_to")),
-        extras=explain_extras(
-            filled=bool((bev.get("holes") or {}).get("filled")),
-            grid_m=None if grid_m is None else _number(grid_m),
-            on_floor=isinstance(view, PerspectiveMap),
-            camera_path=bool(config.get("camera_path")),
-        ),
+        filled=bool((bev.get("holes") or {}).get("filled")),
+        grid_m=None if grid_m is None else _number(grid_m),
+        camera_path=bool(config.get("camera_path")),
     )
 
 
