@@ -13,6 +13,7 @@ import argparse
 import resource
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,7 @@ import numpy as np
 from PIL import Image
 
 from spaceland.geometry.camera import PinholeCamera
-from spaceland.reconstruct.align_scale import sample_depth, scale_to_measured_depth, scaled_estimate
+from spaceland.reconstruct.align_scale import ScaleFit, fit_scale, sample_depth
 from spaceland.reconstruct.lens import undistort_images
 from spaceland.reconstruct.sfm import SfmEstimator, SfmSettings
 from spaceland.reconstruct.stereo import StereoConfig, StereoDepthEstimator
@@ -56,9 +57,10 @@ def main() -> None:
         f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB   {estimate.report['depth']['views']}"
     )
     if not estimate.metric:
-        fit = scale_to_measured_depth(estimate, measured)
+        fit = _scale(estimate, measured)
         print(f"scale {fit.scale:.4f} from measured depth, {fit.inlier_share:.0%} of {fit.num_pairs} pairs agree")
-        estimate = scaled_estimate(estimate, fit.scale, "measured depth")
+        views = (replace(v, depth=None if v.depth is None else fit.scale * v.depth) for v in estimate.views)
+        estimate = replace(estimate, views=tuple(views))
     _print_errors(estimate, measured)
     if args.picture:
         _picture(estimate, images, measured).save(args.picture)
@@ -76,6 +78,18 @@ def _true(view: EstimatedView, measured: Measured) -> np.ndarray:
     """Measured depth at the pixels of the view's depth."""
     camera = view.depth_camera or view.camera
     return sample_depth(*measured[view.id], camera.pixel_rays().reshape(-1, 3)).reshape(camera.height, camera.width)
+
+
+def _scale(estimate: Estimate, measured: Measured) -> ScaleFit:
+    """Metres per unit, from up to 2,000 pixels of each view, so that each view counts alike."""
+    found, known = [np.zeros(0)], [np.zeros(0)]
+    for view in estimate.views:
+        if view.depth is not None:
+            has = np.flatnonzero(view.depth > 0)
+            has = has[:: max(1, -(-len(has) // 2000))]
+            found.append(view.depth.ravel()[has].astype(float))
+            known.append(_true(view, measured).ravel()[has])
+    return fit_scale(np.concatenate(found), np.concatenate(known), what="scale against measured depth")
 
 
 def _print_errors(estimate: Estimate, measured: Measured) -> None:

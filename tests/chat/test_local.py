@@ -18,7 +18,7 @@ pytest.importorskip("transformers", reason="needs the extra model")
 from spaceland.chat.gpt4scene import GPT4SceneChat
 from spaceland.chat.local import LocalChat, LocalConfig
 from spaceland.chat.pictures import make_picture
-from spaceland.chat.types import Generation, Message
+from spaceland.chat.types import Generation, Message, Picture
 from spaceland.errors import ChatError
 
 QWEN_TOKENS = ["<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
@@ -149,6 +149,25 @@ def test_answers_and_repeats_itself(saved: tuple[str, Path]) -> None:
     expected = int(grid.prod(-1).sum()) // 4 if grid is not None else 2 * 4
     assert ids.count(image) == expected and inputs["pixel_values"].dtype == model._model.dtype
     assert model.count_text("abc") == 3
+
+
+def test_a_batch_says_what_each_chat_alone_is_told(saved: tuple[str, Path]) -> None:
+    model = LocalChat(LocalConfig(path=str(saved[1]), device="cpu"))
+    text = [Message("user", ["A much longer question without any picture, so that lengths differ. " * 3])]
+    chats = [messages(1), messages(3), text]
+    alone = [model.complete(chat, Generation(max_tokens=6)) for chat in chats]
+    together = model.complete_many(chats, Generation(max_tokens=6))
+    assert together == alone
+    assert model.complete_many([], Generation()) == []
+    facts = model.facts()
+    assert facts["dtype"] == "float32" and facts["device"] == "cpu" and facts["revision"].startswith("folder ")
+
+
+def test_a_batch_that_fails_is_asked_one_by_one(saved: tuple[str, Path]) -> None:
+    model = LocalChat(LocalConfig(path=str(saved[1]), device="cpu"))
+    broken = [Message("user", [Picture(b"no picture", "image/png", 1, 1, "x"), "?"])]
+    first, second = model.complete_many([broken, messages(1)], Generation(max_tokens=2))
+    assert isinstance(first, ChatError) and not isinstance(second, ChatError)
 
 
 def test_pictures_change_the_answer(saved: tuple[str, Path]) -> None:

@@ -14,7 +14,6 @@ from handmade import box_scene, cuboid_mesh
 from spaceland.errors import SceneError
 from spaceland.geometry.transforms import look_at
 from spaceland.prompts import BevConfig, BevMap, render_bev
-from spaceland.prompts.bev import empty_ground
 from spaceland.prompts.ceiling import join_segments, slice_triangles
 from spaceland.scenes.scene import NO_OBJECT, Scene, Surface, make_scene
 
@@ -89,7 +88,7 @@ def test_every_pixel_shows_what_stands_there(room: Scene) -> None:
 
 def test_ground_is_white_where_nothing_is(room: Scene) -> None:
     bev = render_bev(room, BevConfig(wall_line_px=0))
-    empty = empty_ground(bev)[: bev.strip_top_px]
+    empty = np.isnan(bev.height_m[: bev.strip_top_px])
     assert empty.any()
     # One pixel at the room's edge mixes floor and ground.
     away = empty & ~np.roll(~empty, 1, 0) & ~np.roll(~empty, -1, 0) & ~np.roll(~empty, 1, 1) & ~np.roll(~empty, -1, 1)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from handmade import box_scene
-from spaceland.ask.marked import read_marked
 from spaceland.geometry.transforms import look_at
 from spaceland.prompts import BevConfig, MarkConfig, mark_scene
+from spaceland.prompts.marked import read_marked
 from spaceland.scenes.scene import Scene
 
 

@@ -15,9 +15,6 @@ from spaceland.reconstruct.align_scale import (
     fit_scale,
     fit_scale_shift,
     sample_depth,
-    scale_to_lengths,
-    scale_to_measured_depth,
-    scaled_estimate,
     sparse_depths,
 )
 from spaceland.reconstruct.types import Estimate, EstimatedView, SparsePoints
@@ -111,19 +108,15 @@ def test_refusals_say_what_was_found() -> None:
         fit_scale(depth, depth[:-1])
 
 
-def _estimate_of_room(unit_m: float, with_depth: bool) -> tuple[Estimate, dict[str, tuple[np.ndarray, PinholeCamera]]]:
-    """Frames of a sample room in a unit of `unit_m` metres, as dense depth or as sparse points, and the true depth."""
+def _estimate_of_room(unit_m: float) -> tuple[Estimate, dict[str, tuple[np.ndarray, PinholeCamera]]]:
+    """Frames of a sample room in a unit of `unit_m` metres, with sparse points, and the true depth."""
     views, measured, xyz, seen = [], {}, [], []
     for number, (frame, true) in enumerate(_frames()):
         camera = frame.camera
         measured[frame.id] = (true, camera)
         T = frame.T_world_cam.copy()
         T[:3, 3] /= unit_m
-        small = camera.scaled(80, 60)
-        dense = sample_depth(true, camera, small.pixel_rays().reshape(-1, 3)).reshape(60, 80) / unit_m
-        views.append(
-            EstimatedView(frame.id, frame.camera, T, dense if with_depth else None, small if with_depth else None, None)
-        )
+        views.append(EstimatedView(frame.id, camera, T))
         pixels = camera.pixel_centers()[10::20, 10::20].reshape(-1, 2)
         depth = true[10::20, 10::20].ravel() / unit_m
         xyz.append(camera.unproject(pixels, depth) @ T[:3, :3].T + T[:3, 3])
@@ -138,32 +131,20 @@ def _estimate_of_room(unit_m: float, with_depth: bool) -> tuple[Estimate, dict[s
     return Estimate(tuple(views), points, False, "unknown"), measured
 
 
-@pytest.mark.parametrize("with_depth", [True, False])
-def test_estimate_against_measured_depth(with_depth: bool) -> None:
-    estimate, measured = _estimate_of_room(0.37, with_depth)
-    fit = scale_to_measured_depth(estimate, measured)
-    assert fit.scale == pytest.approx(0.37, rel=2e-3)
-    metric = scaled_estimate(estimate, fit.scale, "measured depth")
-    assert metric.metric and metric.scale_source == "measured depth"
-    assert scale_to_measured_depth(metric, measured).scale == pytest.approx(1.0, rel=1e-6)
-    _, depth = sparse_depths(metric, 1)
-    true, _ = measured[metric.views[1].id]
-    np.testing.assert_allclose(depth, true[10::20, 10::20].ravel(), rtol=5e-3)
+def test_sparse_points_of_a_room_tell_the_unit_of_its_estimate() -> None:
+    estimate, measured = _estimate_of_room(0.37)
+    for number, view in enumerate(estimate.views):
+        pixels, depth = sparse_depths(estimate, number)
+        true, camera = measured[view.id]
+        known = sample_depth(true, camera, view.camera.unproject(pixels, np.ones(len(pixels))))
+        np.testing.assert_allclose(known, true[10::20, 10::20].ravel(), rtol=1e-9)
+        np.testing.assert_allclose(0.37 * depth, known, rtol=1e-6)
+        assert fit_scale(depth, known).scale == pytest.approx(0.37, rel=1e-6)
 
 
-def test_no_view_was_measured() -> None:
-    estimate, _ = _estimate_of_room(1.0, True)
-    with pytest.raises(ReconstructionError, match="scale against measured depth: 0 usable pairs"):
-        scale_to_measured_depth(estimate, {})
-
-
-def test_known_lengths() -> None:
-    a, b, c = np.zeros(3), np.array([2.0, 0, 0]), np.array([0, 0, 4.0])
-    assert scale_to_lengths([(a, b, 1.0)]).scale == pytest.approx(0.5)
-    assert scale_to_lengths([(a, b, 1.0), (a, c, 2.04)]).scale == pytest.approx(0.505, rel=0.01)
-    with pytest.raises(ReconstructionError, match=r"ask for scales from 0\.5 to 1"):
-        scale_to_lengths([(a, b, 1.0), (a, c, 4.0)])
-    with pytest.raises(ReconstructionError, match="gives no scale"):
-        scale_to_lengths([(a, a, 1.0)])
-    with pytest.raises(ReconstructionError, match="no known length"):
-        scale_to_lengths([])
+def test_depth_is_looked_up_with_a_camera_of_another_size() -> None:
+    frame, true = _frames()[0]
+    small = frame.camera.scaled(64, 48)
+    found = sample_depth(true, frame.camera, small.pixel_rays().reshape(-1, 3)).reshape(48, 64)
+    np.testing.assert_array_equal(found, true[2::5, 2::5])
+    assert sample_depth(true, frame.camera, np.array([[9.0, 0.0, 1.0], [0.0, -9.0, 1.0]])).tolist() == [0.0, 0.0]

@@ -190,10 +190,10 @@ def kitchen() -> Reconstruction:
 def test_red_kitchen_stands_upright(kitchen: Reconstruction) -> None:
     """Against the floor plane (-0.0173, 0.8897, 0.4561), -1.548 of an independent fusion, whose normal points down."""
     up = -np.array([-0.0173, 0.8897, 0.4561])
-    floor = kitchen.fix.floor_plane_world
-    off_deg = np.degrees(np.arccos(floor.normal @ up / np.linalg.norm(up)))
+    normal, height = np.split(kitchen.fix.T_level_world[2], [3])  # z of the level world, told in the old one
+    off_deg = np.degrees(np.arccos(normal @ up / np.linalg.norm(up)))
     assert off_deg < 0.5
-    assert floor.offset_m == pytest.approx(-1.548, abs=0.015)
+    assert height[0] == pytest.approx(1.548, abs=0.015)
     assert kitchen.fix.up_source == "floor" and kitchen.fix.wall_lean_deg is not None
     assert kitchen.fix.wall_lean_deg < 2.0
     assert not kitchen.warnings

@@ -8,9 +8,10 @@ from captures import in_memory, scenery
 
 from spaceland.errors import ReconstructionError
 from spaceland.geometry.alignment import similarity_alignment
-from spaceland.reconstruct.lens import Lens, lens_of, undistort_images
+from spaceland.reconstruct.lens import lens_of, undistort_images
 from spaceland.reconstruct.sfm import SfmEstimator, SfmSettings
 from spaceland.reconstruct.types import Estimate
+from spaceland.scenes.lens import Lens
 from spaceland.scenes.scene import Frame, Scene
 from spaceland.scenes.sources import open_scene
 
@@ -76,23 +77,23 @@ def test_the_same_pictures_give_the_same_bytes(room: Scene) -> None:
 @pytest.mark.heavy
 def test_a_bent_lens_is_found_and_taken_out(room: Scene) -> None:
     frames = list(room.frames[:20])
-    true = Lens(640, 480, frames[0].camera.fx, 320.0, 240.0, -0.08)
+    focal_px = frames[0].camera.fx
     # The lens sees more than the pinhole picture holds; a smaller lens picture stays inside it.
-    small = Lens(560, 420, true.focal_px, 280.0, 210.0, -0.08)
-    rays = small.undistort(np.stack(np.meshgrid(np.arange(560) + 0.5, np.arange(420) + 0.5), -1))
-    source = (rays * true.focal_px + np.array([320.0, 240.0]) - 0.5).astype(np.float32)
+    small = Lens("OPENCV", 560, 420, focal_px, focal_px, 280.0, 210.0, (-0.08, 0.0, 0.0, 0.0))
+    rays = small.unproject(np.stack(np.meshgrid(np.arange(560) + 0.5, np.arange(420) + 0.5), -1))
+    source = (rays * focal_px + np.array([320.0, 240.0]) - 0.5).astype(np.float32)
     bent = [cv2.remap(frame.color(), source[..., 0], source[..., 1], cv2.INTER_CUBIC) for frame in frames]
     images = in_memory(bent)
     estimate = SfmEstimator().estimate(images)
     found = lens_of(estimate)
     assert found is not None
-    assert found.k1 == pytest.approx(-0.08, abs=0.015) and found.focal_px == pytest.approx(true.focal_px, rel=0.01)
+    assert found.coefficients[0] == pytest.approx(-0.08, abs=0.015) and found.fx == pytest.approx(focal_px, rel=0.01)
     assert np.median(_center_errors_m(estimate, frames)) < 0.03
     _check_consistent(estimate, 1.0)
     straight = undistort_images(images, estimate)[0].color()
     camera = estimate.views[0].camera
-    map_x = ((np.arange(560) + 0.5 - camera.cx) / camera.fx * true.focal_px + 320.0 - 0.5).astype(np.float32)
-    map_y = ((np.arange(420) + 0.5 - camera.cy) / camera.fy * true.focal_px + 240.0 - 0.5).astype(np.float32)
+    map_x = ((np.arange(560) + 0.5 - camera.cx) / camera.fx * focal_px + 320.0 - 0.5).astype(np.float32)
+    map_y = ((np.arange(420) + 0.5 - camera.cy) / camera.fy * focal_px + 240.0 - 0.5).astype(np.float32)
     ideal = cv2.remap(frames[0].color(), *np.meshgrid(map_x, map_y), cv2.INTER_CUBIC)
     assert np.abs(straight.astype(int) - ideal).mean() < 4
 

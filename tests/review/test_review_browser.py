@@ -133,8 +133,8 @@ def test_other_pages_cannot_decide(server: ReviewServer, dataset: Path, page: Pa
         target = f"http://127.0.0.1:{server.port}/verdict"
         for options in (
             {"method": "POST", "body": body, "mode": "no-cors"},
-            {"method": "POST", "body": body, "headers": {"X-Review-Key": server.key}},
-            {"method": "POST", "body": body, "mode": "no-cors", "headers": {"X-Review-Key": server.key}},
+            {"method": "POST", "body": body, "headers": {"X-Spaceland-Key": server.key}},
+            {"method": "POST", "body": body, "mode": "no-cors", "headers": {"X-Spaceland-Key": server.key}},
         ):
             call = f"fetch({json.dumps(target)},{json.dumps(options)}).then(function(){{}},function(){{}})"
             page.value(call)

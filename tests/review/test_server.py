@@ -22,7 +22,7 @@ def ask(
     """Status, text and headers of a reply."""
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     if key:
-        sent.setdefault("X-Review-Key", server.key)
+        sent.setdefault("X-Spaceland-Key", server.key)
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
     data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
     connection.putrequest(method, path, skip_host="Host" in sent)
@@ -82,8 +82,8 @@ def test_verdicts_are_on_the_disk_when_the_page_hears_of_them(server: ReviewServ
 @pytest.mark.parametrize(
     "headers",
     [
-        {"X_Review_Key": "guess"},
-        {"X_Review_Key": ""},
+        {"X_Spaceland_Key": "guess"},
+        {"X_Spaceland_Key": ""},
         {"Host": "evil.example"},
         {"Host": "evil.example:{port}"},
         {"Host": "127.0.0.1:1"},
@@ -92,6 +92,7 @@ def test_verdicts_are_on_the_disk_when_the_page_hears_of_them(server: ReviewServ
         {"Origin": "null"},
         {"Origin": "http://127.0.0.1:1"},
         {"Origin": "https://127.0.0.1:{port}"},
+        {"Sec_Fetch_Site": "cross-site"},
     ],
 )
 def test_requests_of_others_are_refused(server: ReviewServer, dataset: Path, headers: dict[str, str]) -> None:
@@ -162,7 +163,7 @@ def test_broken_bodies_are_refused(server: ReviewServer, dataset: Path) -> None:
     assert ask(server, "POST", "/verdict", [1])[0] == 400
     assert ask(server, "POST", "/verdict", b"x" * 20_000)[0] == 413
     assert ask(server, "POST", "/verdict")[0] == 411
-    assert ask(server, "POST", "/verdict", b"", Content_Length="-5")[0] == 411
+    assert ask(server, "POST", "/verdict", b"", Content_Length="-5")[0] == 400
     assert not (dataset / "review.jsonl").exists()
     assert ask(server, "POST", "/verdict", verdict(server, 0, "accept"))[0] == 200
 

@@ -21,7 +21,7 @@ from spaceland.geometry.transforms import (
     transform_points,
 )
 from spaceland.scenes.level import camera_up, level_transform
-from spaceland.scenes.points import depth_points, frame_points, fuse_points
+from spaceland.scenes.points import depth_edges, depth_points, frame_points, fuse_points, read_depth
 from spaceland.scenes.scene import Scene
 
 CAMERA_POSES = [look_at(np.array([1.0 + k, 1.0, 1.6]), np.array([3.0, 5.0, 0.4])) for k in range(4)]
@@ -164,3 +164,27 @@ def test_fusing_without_depth_is_refused(scene: Scene) -> None:
     with pytest.raises(SceneError, match="no depth images"):
         fuse_points(bare)
     assert depth_points(bare.frames).shape == (0, 3)
+
+
+def test_edges_of_a_step_in_depth() -> None:
+    depth = np.full((4, 6), 1.0, np.float32)
+    depth[:, 3:] = 1.1  # 10 cm, where 6.x cm are allowed
+    depth[0, 0] = 0.0  # unknown
+    both, far = depth_edges(depth), depth_edges(depth, far_side=True)
+    expected = np.zeros_like(both)
+    expected[:, 3] = True
+    np.testing.assert_array_equal(far, expected)
+    expected[:, 2] = True
+    expected[0, :2] = expected[1, 0] = True
+    np.testing.assert_array_equal(both, expected)
+    assert not depth_edges(depth, 0.2, 0.0, far_side=True).any()
+
+
+def test_depth_is_positive_or_unknown() -> None:
+    camera = box_scene(BOXES, CAMERA_POSES).frames[0].camera
+    found, scaled = read_depth("f", lambda: np.array([[1.0, np.nan, -1.0, np.inf]]), camera)
+    assert found.dtype == np.float32 and found.tolist() == [[1.0, 0.0, 0.0, 0.0]]
+    assert (scaled.width, scaled.height, scaled.fx) == (4, 1, camera.fx * 4 / camera.width)
+    for broken in (np.zeros(3), np.zeros((0, 4)), np.zeros((2, 2, 1))):
+        with pytest.raises(SceneError, match="frame f: depth has shape"):
+            read_depth("f", lambda broken=broken: broken, camera)

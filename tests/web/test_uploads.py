@@ -15,8 +15,8 @@ from PIL import Image
 from web_help import Hand, ask
 
 from spaceland.errors import OutputError, SourceError
+from spaceland.localserver import KEY_HEADER
 from spaceland.web import WebServer
-from spaceland.web.guard import KEY_HEADER
 from spaceland.web.uploads import Uploads
 
 

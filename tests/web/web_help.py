@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from spaceland.errors import ReconstructionError
+from spaceland.localserver import KEY_HEADER
 from spaceland.web import Desk, WebServer
-from spaceland.web.guard import KEY_HEADER
 from spaceland.web.jobs import Order
 
 

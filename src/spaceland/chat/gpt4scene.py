@@ -9,10 +9,11 @@ settings. Weights are the user's choice, for example alexzyqi/GPT4Scene-qwen2vl_
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from spaceland.chat.local import LocalChat, LocalConfig
 from spaceland.chat.types import Generation, Message, Reply
+from spaceland.errors import ChatError
 
 NUM_FRAMES = 32
 MAX_TOKENS = 128
@@ -33,7 +34,20 @@ class GPT4SceneChat:
         """Tokens of a text."""
         return self._model.count_text(text)
 
+    def facts(self) -> dict[str, Any]:
+        """See `LocalChat.facts`."""
+        return self._model.facts()
+
     def complete(self, messages: Sequence[Message], generation: Generation = GENERATION) -> Reply:
         """Answer one chat; see `ChatModel`."""
-        most = min(generation.max_tokens, MAX_TOKENS)
-        return self._model.complete(messages, Generation(most, generation.temperature, generation.seed))
+        return self._model.complete(messages, _limited(generation))
+
+    def complete_many(
+        self, chats: Sequence[Sequence[Message]], generation: Generation = GENERATION
+    ) -> list[Reply | ChatError]:
+        """See `LocalChat.complete_many`."""
+        return self._model.complete_many(chats, _limited(generation))
+
+
+def _limited(generation: Generation) -> Generation:
+    return Generation(min(generation.max_tokens, MAX_TOKENS), generation.temperature, generation.seed)

@@ -97,7 +97,8 @@ def _internvl_class() -> Any:
 
         def __call__(self, images: Any = None, text: Any = None, **kwargs: Any) -> Any:
             # Cutting a picture into up to 12 tiles is for one picture; with a whole room it would not fit any context.
-            several = images is not None and len(images) > 1
+            # A batch holds either chats of one picture at most or chats of several, see `LocalChat.complete_many`.
+            several = images is not None and len(images) > (len(text) if isinstance(text, list) else 1)
             return super().__call__(images=images, text=text, crop_to_patches=not several, **kwargs)
 
     return ImagesOnly

@@ -8,13 +8,18 @@ weights is never run.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 from spaceland.chat.pictures import decode_picture
 from spaceland.chat.types import Generation, Message, Picture, Reply
 from spaceland.errors import ChatError, require
+
+_LARGE_JSON = 4_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,12 +76,54 @@ class LocalChat:
         """Tokens of a text, for `spaceland.chat.estimate`."""
         return len(self._processor.tokenizer(text, add_special_tokens=False)["input_ids"])
 
+    def facts(self) -> dict[str, Any]:
+        """What a result should say about the model: commit of the hub or hash of its folder's files, dtype, device."""
+        import transformers
+
+        config = self._model.config
+        return {
+            "revision": getattr(config, "_commit_hash", None) or _folder_revision(self.name),
+            "architecture": type(self._model).__name__,
+            "dtype": str(self._model.dtype).removeprefix("torch."),
+            "device": str(self._model.device),
+            "transformers": transformers.__version__,
+        }
+
     def complete(self, messages: Sequence[Message], generation: Generation) -> Reply:
         """Answer one chat; see `ChatModel`."""
+        return self._generate(self.inputs(messages), generation)[0]
+
+    def complete_many(self, chats: Sequence[Sequence[Message]], generation: Generation) -> list[Reply | ChatError]:
+        """Answer several chats in one batch, in their order.
+
+        Shorter ones are padded at the left. Sums in another order can change a word now and then, above all in half
+        precision. A batch that fails, for lack of memory say, is asked again one by one; a failure stands in its place.
+        """
+        replies: dict[int, Reply | ChatError] = {}
+        # Some families treat the only picture of a chat otherwise than one of several.
+        for single in (True, False):
+            places = [k for k, chat in enumerate(chats) if (_num_pictures(chat) <= 1) is single]
+            answered = self._complete_group([chats[k] for k in places], generation)
+            replies |= dict(zip(places, answered, strict=True))
+        return [replies[k] for k in range(len(chats))]
+
+    def _complete_group(self, chats: Sequence[Sequence[Message]], generation: Generation) -> list[Reply | ChatError]:
+        if len(chats) > 1:
+            with contextlib.suppress(ChatError):
+                return list(self._generate(self._together(chats), generation))
+        replies: list[Reply | ChatError] = []
+        for messages in chats:
+            try:
+                replies.append(self.complete(messages, generation))
+            except ChatError as error:
+                replies.append(error)
+        return replies
+
+    def _generate(self, inputs: Any, generation: Generation) -> list[Reply]:
+        """A reply for every row of the inputs."""
         import torch
 
-        inputs = self.inputs(messages)
-        length = int(inputs["input_ids"].shape[1])
+        width = int(inputs["input_ids"].shape[1])
         how: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         if generation.temperature > 0:
             how = {"do_sample": True, "temperature": generation.temperature}
@@ -90,32 +137,37 @@ class LocalChat:
                 )
             except RuntimeError as error:
                 raise ChatError(
-                    f"{self.name} failed on {length} input tokens: {_first_line(error)}; if memory ran out, send "
+                    f"{self.name} failed on {width} input tokens: {_first_line(error)}; if memory ran out, send "
                     "fewer or smaller pictures"
                 ) from error
-        new = output[0, length:]
-        text = self._processor.tokenizer.decode(new, skip_special_tokens=True).strip()
-        finish = "length" if len(new) >= generation.max_tokens and not self._is_end(int(new[-1])) else "stop"
-        usage = {"prompt_tokens": length, "completion_tokens": len(new), "total_tokens": length + len(new)}
+        lengths = inputs["attention_mask"].sum(1).tolist()
+        return [self._reply(row[width:], int(length), generation) for row, length in zip(output, lengths, strict=True)]
+
+    def _reply(self, new: Any, length: int, generation: Generation) -> Reply:
+        """The reply in new tokens; what follows an end is padding of a batch."""
+        tokens = new.tolist()
+        end = next((k for k, token in enumerate(tokens) if self._is_end(token)), None)
+        tokens = tokens if end is None else tokens[: end + 1]
+        text = self._processor.tokenizer.decode(tokens, skip_special_tokens=True).strip()
+        finish = "length" if end is None and len(tokens) >= generation.max_tokens else "stop"
+        usage = {"prompt_tokens": length, "completion_tokens": len(tokens), "total_tokens": length + len(tokens)}
         return Reply(text=text, model=self.name, finish=finish, usage=usage)
 
     def inputs(self, messages: Sequence[Message]) -> Any:
         """What the model gets: token ids [1, n], pixels and grids, on its device and in its dtype."""
-        pictures = [part for message in messages for part in message.content if isinstance(part, Picture)]
-        chat = [
-            {
-                "role": message.role,
-                "content": [
-                    {"type": "text", "text": part} if isinstance(part, str) else {"type": "image"}
-                    for part in message.content
-                ],
-            }
-            for message in messages
-        ]
+        return self._together([messages])
+
+    def _together(self, chats: Sequence[Sequence[Message]]) -> Any:
+        """The same for several chats: token ids [b, n], padded at the left, all pictures one after the other."""
+        pictures = [part for chat in chats for message in chat for part in message.content if isinstance(part, Picture)]
+        padding = {"padding": True, "padding_side": "left"} if len(chats) > 1 else {}
         try:
-            text = self._processor.apply_chat_template(chat, add_generation_prompt=True, tokenize=False)
+            texts = [
+                self._processor.apply_chat_template(_turns(chat), add_generation_prompt=True, tokenize=False)
+                for chat in chats
+            ]
             inputs = self._processor(
-                text=[text], images=[decode_picture(p) for p in pictures] or None, return_tensors="pt"
+                text=texts, images=[decode_picture(p) for p in pictures] or None, return_tensors="pt", **padding
             )
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise ChatError(
@@ -126,6 +178,37 @@ class LocalChat:
     def _is_end(self, token: int) -> bool:
         ends = self._model.generation_config.eos_token_id
         return token == ends or (isinstance(ends, list) and token in ends)
+
+
+def _num_pictures(messages: Sequence[Message]) -> int:
+    return sum(isinstance(part, Picture) for message in messages for part in message.content)
+
+
+def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """A chat as templates want it."""
+    return [
+        {
+            "role": message.role,
+            "content": [
+                {"type": "text", "text": part} if isinstance(part, str) else {"type": "image"}
+                for part in message.content
+            ],
+        }
+        for message in messages
+    ]
+
+
+def _folder_revision(path: str) -> str | None:
+    """Hash of the names and sizes of a model folder's files and of what its JSON files say; None for what is none."""
+    folder = Path(path)
+    if not folder.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for file in sorted(p for p in folder.iterdir() if p.is_file()):
+        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
+        if file.suffix == ".json" and file.stat().st_size < _LARGE_JSON:
+            digest.update(file.read_bytes())
+    return f"folder {digest.hexdigest()[:16]}"
 
 
 def _device(wanted: str) -> str:

@@ -37,6 +37,7 @@ class ModelOptions:
     read_s: float = 300.0
     detail: Literal["low", "high"] | None = None
     reasoning: bool = False
+    concurrency: int = 4
     device: str = "auto"
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
 
@@ -82,6 +83,7 @@ def open_model(spec: ModelSpec, options: ModelOptions | None = None) -> ChatMode
                 read_s=options.read_s,
                 detail=options.detail,
                 reasoning=options.reasoning,
+                concurrency=options.concurrency,
             )
         )
     if spec.kind == "gpt4scene":

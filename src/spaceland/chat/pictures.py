@@ -1,4 +1,4 @@
-"""Pictures on their way to a model: read, shrunk, stitched and encoded.
+"""Pictures on their way to a model: read, shrunk and encoded.
 
 Models shrink large pictures themselves, each in its own way. What is sent is therefore shrunk here first, so that what
 `--dry-run` shows and counts is what the model gets.
@@ -10,12 +10,11 @@ Models shrink large pictures themselves, each in its own way. What is sent is th
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from spaceland.chat.types import Picture
 from spaceland.errors import ChatError
@@ -80,31 +79,3 @@ def decode_picture(picture: Picture) -> Image.Image:
             return image.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ChatError(f"picture '{picture.name}' cannot be decoded ({error}); make it again") from error
-
-
-def stitch(
-    images: Sequence[UInt8[np.ndarray, "h w 3"]], captions: Sequence[str], *, columns: int = 4
-) -> UInt8[np.ndarray, "h2 w2 3"]:
-    """Tiles in reading order on white, each with its caption above it; tiles of other sizes than the first are fitted.
-
-    GPT4Scene shows 8 frames to models that were not tuned as a grid of 2 x 4 with "Img 1" ... "Img 8" above the tiles.
-    """
-    if not images or len(images) != len(captions) or columns < 1:
-        raise ChatError(f"{len(images)} pictures with {len(captions)} captions in {columns} columns make no grid")
-    height, width = images[0].shape[:2]
-    bar, gap = max(14, round(0.075 * height)), max(2, width // 100)
-    columns = min(columns, len(images))
-    rows = -(-len(images) // columns)
-    sheet = Image.new("RGB", (columns * (width + gap) - gap, rows * (height + bar + gap) - gap), (255, 255, 255))
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(0.8 * bar)
-    for k, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        row, column = divmod(k, columns)
-        left, top = column * (width + gap), row * (height + bar + gap)
-        tile = Image.fromarray(image)
-        if tile.size != (width, height):
-            scale = min(width / tile.width, height / tile.height)
-            size = max(1, int(tile.width * scale)), max(1, int(tile.height * scale))
-            tile = tile.resize(size, Image.Resampling.LANCZOS)
-        sheet.paste(tile, (left + (width - tile.width) // 2, top + bar + (height - tile.height) // 2))
-        draw.text((left + width / 2, top + bar / 2), caption, fill=(0, 0, 0), font=font, anchor="mm")
-    return np.array(sheet)

@@ -22,6 +22,7 @@ from spaceland.objects.merge_config import MergeConfig
 from spaceland.objects.plausible import of_plausible_size
 from spaceland.objects.stand import stand_on_floor
 from spaceland.objects.types import Detection, Found, FrameFinder, Progress
+from spaceland.sampling import evenly
 from spaceland.scenes.scene import Frame, Scene
 
 BUILT_IN_MIN_SCORE = 0.2
@@ -64,8 +65,8 @@ class FinderConfig:
 
     num_frames: int = 96
     """At most so many frames."""
-    choose: Literal["uniform", "coverage"] = "uniform"
-    """uniform: evenly spread over the video. coverage: viewpoints as different as possible."""
+    choose: Literal["uniform", "spread"] = "uniform"
+    """uniform: evenly spread over the video. spread: viewpoints as different as possible."""
     lift: LiftConfig = field(default_factory=lambda: LiftConfig(merge=MergeConfig(min_views=3)))
     """Detectors are often wrong in one or two frames, seldom in three at the same place."""
     plausible_sizes: bool = True
@@ -76,8 +77,8 @@ class FinderConfig:
     def __post_init__(self) -> None:
         if self.num_frames < 1:
             raise SceneError(f"num_frames is {self.num_frames}; objects are found in frames, so give 1 or more")
-        if self.choose not in ("uniform", "coverage"):
-            raise SceneError(f"frames are chosen by 'uniform' or 'coverage', not by '{self.choose}'")
+        if self.choose not in ("uniform", "spread"):
+            raise SceneError(f"frames are chosen by 'uniform' or 'spread', not by '{self.choose}'")
 
 
 class DetectorObjectFinder:
@@ -164,16 +165,14 @@ def _answers(finder: FrameFinder | VideoFinder, images: Iterator[np.ndarray]) ->
             yield finder.detect(image)
 
 
-def choose_views(frames: Sequence[Frame], num: int, choose: Literal["uniform", "coverage"]) -> list[int]:
+def choose_views(frames: Sequence[Frame], num: int, choose: Literal["uniform", "spread"]) -> list[int]:
     """Indices of at most `num` frames, in order.
 
-    "coverage" starts with the first frame and adds the frame that differs most from all taken so far, where one metre
+    "spread" starts with the first frame and adds the frame that differs most from all taken so far, where one metre
     between cameras counts as much as one radian between their viewing directions.
     """
-    if num >= len(frames):
-        return list(range(len(frames)))
-    if choose == "uniform":
-        return [k * len(frames) // num for k in range(num)]
+    if choose == "uniform" or num >= len(frames):
+        return evenly(len(frames), num)
     centers = np.stack([frame.T_world_cam[:3, 3] for frame in frames])
     forward = np.stack([frame.T_world_cam[:3, 2] for frame in frames])
     taken, gap = [0], np.full(len(frames), np.inf)

@@ -30,11 +30,9 @@ from spaceland.objects.pretrained import (
     IMAGENET_STD,
     Weights,
     clean_labels,
-    load_model,
+    load_kind,
     load_tokenizer,
-    model_type,
     normalised,
-    preprocessor,
 )
 from spaceland.objects.types import Detection
 
@@ -75,18 +73,10 @@ class GroundingDinoFinder:
         """
         self.labels = clean_labels(labels)
         self.config = config or GroundingConfig()
-        kind = model_type(weights)
-        if kind not in CLASSES:
-            raise DependencyError(
-                f"{weights.where} is a '{kind}' model; labels are looked for with {' or '.join(CLASSES)} "
-                "(or 'sam3_video' through Sam3Finder)"
-            )
-        import transformers
-
-        self.name = f"{kind} {weights.where}"
+        use = f"labels are looked for with {' or '.join(CLASSES)} (or 'sam3_video' through Sam3Finder)"
+        loaded = load_kind(weights, CLASSES, use)
+        self.name, self._settings, self._model = loaded.name, loaded.settings, loaded.model
         self.batch_size = self.config.batch_size
-        self._settings = preprocessor(weights)
-        self._model = load_model(weights, getattr(transformers, CLASSES[kind]))
         self._parts = text_parts(self.labels, load_tokenizer(weights), self._model.config.max_text_len)
 
     def detect(self, image: UInt8[np.ndarray, "h w 3"]) -> list[Detection]:

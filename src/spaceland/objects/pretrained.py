@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,38 @@ def model_type(weights: Weights) -> str:
         raise DependencyError(
             f"config.json of {weights.where} names no model_type ({error}); the file may be damaged, copy it again"
         ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class Pretrained:
+    """A model that is ready: its architecture, what reports call it, what it says of pictures, and itself."""
+
+    kind: str
+    name: str
+    settings: dict[str, Any]
+    model: Any
+
+
+def load_kind(weights: Weights, classes: Mapping[str, str], use: str) -> Pretrained:
+    """A model of one of some architectures.
+
+    Args:
+        weights: Where it is.
+        classes: Architecture -> name of its class in transformers.
+        use: What such models do, for the error: "masks are made with sam2".
+
+    Raises:
+        DependencyError: a package or the weights are missing or damaged, or of another architecture.
+    """
+    kind = model_type(weights)
+    if kind not in classes:
+        raise DependencyError(f"{weights.where} is a '{kind}' model; {use}")
+    import transformers
+
+    settings = preprocessor(weights)
+    return Pretrained(
+        kind, f"{kind} {weights.where}", settings, load_model(weights, getattr(transformers, classes[kind]))
+    )
 
 
 def load_model(weights: Weights, cls: Any) -> Any:

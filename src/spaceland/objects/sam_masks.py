@@ -28,11 +28,9 @@ from spaceland.objects.pretrained import (
     IMAGENET_STD,
     Weights,
     clean_labels,
-    load_model,
+    load_kind,
     load_tokenizer,
-    model_type,
     normalised,
-    preprocessor,
 )
 from spaceland.objects.types import Detection, FrameFinder
 
@@ -56,18 +54,10 @@ class SamMasks:
         Raises:
             DependencyError: a package or the weights are missing, or the weights are of another kind.
         """
-        kind = model_type(weights)
-        if kind not in IMAGE_CLASSES:
-            raise DependencyError(
-                f"{weights.where} is a '{kind}' model; masks are made with {', '.join(IMAGE_CLASSES)}"
-            )
-        import transformers
-
-        self.name = f"{kind} {weights.where}"
-        self._settings = preprocessor(weights)
-        self._model = load_model(weights, getattr(transformers, IMAGE_CLASSES[kind]))
+        loaded = load_kind(weights, IMAGE_CLASSES, f"masks are made with {', '.join(IMAGE_CLASSES)}")
+        self.name, self._settings, self._model = loaded.name, loaded.settings, loaded.model
         self._side_px = square_side(self._model.config)
-        self._mean_std = channel_statistics(kind)
+        self._mean_std = channel_statistics(loaded.kind)
 
     def masks(
         self, image: UInt8[np.ndarray, "h w 3"], boxes: Float[np.ndarray, "n 4"]
@@ -139,15 +129,11 @@ class Sam3Finder:
         """
         self.labels = clean_labels(labels)
         self.config = config or Sam3Config()
-        kind = model_type(weights)
-        if kind not in SAM3_KINDS:
-            raise DependencyError(f"{weights.where} is a '{kind}' model, expected {' or '.join(SAM3_KINDS)}")
+        use = f"labels become masks with {' or '.join(SAM3_KINDS)}"
+        loaded = load_kind(weights, dict.fromkeys(SAM3_KINDS, "Sam3Model"), use)
         import torch
-        import transformers
 
-        self.name = f"{kind} {weights.where}"
-        self._settings = preprocessor(weights)
-        self._model = load_model(weights, transformers.Sam3Model)
+        self.name, self._settings, self._model = loaded.name, loaded.settings, loaded.model
         self._side_px = square_side(self._model.config)
         tokenizer = load_tokenizer(weights)
         length = self._model.config.text_config.max_position_embeddings

@@ -59,11 +59,3 @@ def decode_boxes(codes: Float[np.ndarray, "n 4"], anchors: Float[np.ndarray, "n 
     center = anchors[:, :2] + code[:, :2] * anchors[:, 2:]
     half = anchors[:, 2:] * np.exp(np.minimum(code[:, 2:], _LARGEST_LOG)) / 2
     return np.concatenate([center - half, center + half], 1)[:, [1, 0, 3, 2]]
-
-
-def encode_boxes(boxes: Float[np.ndarray, "n 4"], anchors: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 4"]:
-    """Inverse of `decode_boxes` for boxes with area."""
-    low, high = boxes[:, [1, 0]], boxes[:, [3, 2]]
-    center = (low + high) / 2
-    offset = (center - anchors[:, :2]) / anchors[:, 2:]
-    return np.concatenate([offset, np.log((high - low) / anchors[:, 2:])], 1) * CODE_SCALE

@@ -22,9 +22,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, UInt8
 
-from spaceland.errors import DependencyError
 from spaceland.objects.picture_boxes import check_picture, ious
-from spaceland.objects.pretrained import Weights, load_model, model_type, normalised, preprocessor
+from spaceland.objects.pretrained import Weights, load_kind, normalised
 from spaceland.objects.sam_masks import channel_statistics, mask_box, square_side, stretch
 from spaceland.objects.types import Detection, FrameFinder
 
@@ -70,18 +69,11 @@ class TrackingFinder:
         Raises:
             DependencyError: a package or the weights are missing, or the weights are no video model.
         """
-        kind = model_type(weights)
-        if kind not in VIDEO_CLASSES:
-            raise DependencyError(
-                f"{weights.where} is a '{kind}' model; things are followed with {', '.join(VIDEO_CLASSES)}"
-            )
-        import transformers
-
-        self.name = f"{finder.name}, followed by {kind} {weights.where}"
+        loaded = load_kind(weights, VIDEO_CLASSES, f"things are followed with {', '.join(VIDEO_CLASSES)}")
+        self.name = f"{finder.name}, followed by {loaded.name}"
         self.config = config or TrackConfig()
-        self._finder, self._kind = finder, kind
-        self._settings = preprocessor(weights)
-        self._model = load_model(weights, getattr(transformers, VIDEO_CLASSES[kind]))
+        self._finder, self._kind = finder, loaded.kind
+        self._settings, self._model = loaded.settings, loaded.model
         self._side_px = square_side(self._model.config)
 
     def follow(self, images: Iterable[UInt8[np.ndarray, "h w 3"]]) -> Iterator[list[Detection]]:

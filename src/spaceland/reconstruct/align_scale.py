@@ -1,19 +1,19 @@
 """How large is it? One factor (and, for relative depth models, a shift) between two sets of depths, found robustly.
 
 Depths estimated from pictures have no unit of their own. Where the same places are known in a trusted unit (sparse
-points of a reconstruction, a depth sensor, lengths that a person measured), the ratio reference / estimate is the
+points of a reconstruction, a depth sensor), the ratio reference / estimate is the
 scale. Most pairs agree on it to a few per cent and some are grossly wrong, so the fit starts at the median of the
 logarithms of the ratios, which gross errors hardly move, and refines it with Tukey's weights, which ignore them.
 
     estimate 1.0, 2.0, 3.0, 9.0    reference 2.0, 4.1, 5.9, 3.0    ratios 2.00, 2.05, 1.97, 0.33  ->  scale 2.0
 
-A fit that few pairs agree on is not a fit: it raises, with the figures, instead of giving a wrong size.
+A fit that few pairs agree on is not a fit: it raises, with the figures, instead of giving a wrong size. Lengths that a
+user knows are the matter of `scale.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
@@ -21,14 +21,12 @@ from jaxtyping import Float
 from spaceland.errors import ReconstructionError
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.transforms import invert_rigid, transform_points
-from spaceland.reconstruct.types import Estimate, EstimatedView
+from spaceland.reconstruct.types import Estimate
 
 _TUKEY = 4.685  # 95 % as precise as the mean where the noise is Gaussian
 _MAD_TO_SIGMA = 1.4826
-_MAX_PAIRS_PER_VIEW = 2000
 _RANSAC_ROUNDS = 300
 _MAX_ERROR_OF_CONSTANT = 0.7  # error of the best line, over that of "all places are equally far"
-_MAX_LENGTH_SPREAD = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,82 +199,3 @@ def sample_depth(
     inside = camera.contains(pixels)
     column, row = np.where(inside[:, None], pixels, 0.0).astype(int).T
     return np.where(inside, depth[row, column], 0.0)
-
-
-def scale_to_measured_depth(
-    estimate: Estimate,
-    measured: Mapping[str, tuple[Float[np.ndarray, "h w"], PinholeCamera]],
-    config: ScaleFitConfig | None = None,
-) -> ScaleFit:
-    """The factor that turns an estimate's unit into metres, from measured depth images of some of its views.
-
-    `measured` maps view ids to depth in metres (0 = none) and its camera, at the view's pose. Views with depth are
-    compared pixel by pixel, others at their sparse points; each view counts alike (at most 2,000 pairs).
-
-    Raises:
-        ReconstructionError: as `fit_scale`.
-    """
-    found, known = [np.zeros(0)], [np.zeros(0)]
-    for number, view in enumerate(estimate.views):
-        if view.id not in measured:
-            continue
-        rays, depth = _known_rays(estimate, number, view)
-        every = max(1, -(-len(depth) // _MAX_PAIRS_PER_VIEW))
-        rays, depth = rays[::every], depth[::every]
-        # Rays have z = 1, so the depth along them is the same number in both cameras.
-        found.append(depth)
-        known.append(sample_depth(*measured[view.id], rays))
-    return fit_scale(np.concatenate(found), np.concatenate(known), config, "scale against measured depth")
-
-
-def _known_rays(estimate: Estimate, number: int, view: EstimatedView) -> tuple[np.ndarray, np.ndarray]:
-    if view.depth is None:
-        pixels, depth = sparse_depths(estimate, number)
-        return view.camera.unproject(pixels, np.ones(len(pixels))), depth
-    camera = view.depth_camera or view.camera
-    has = view.depth > 0
-    return camera.pixel_rays()[has], view.depth[has].astype(float)
-
-
-def scale_to_lengths(
-    lengths: Sequence[tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"], float]],
-) -> ScaleFit:
-    """The factor from known lengths: (point a, point b, metres between them), points in the estimate's world.
-
-    Raises:
-        ReconstructionError: no length, one that is not positive, or lengths that contradict each other by over 10 %.
-    """
-    if not lengths:
-        raise ReconstructionError("no known length was given; name two points and the metres between them")
-    ratios = []
-    for a, b, length_m in lengths:
-        found = float(np.linalg.norm(np.asarray(a, float) - np.asarray(b, float)))
-        if not (np.isfinite([found, length_m]).all() and found > 0 and length_m > 0):
-            raise ReconstructionError(
-                f"a length of {length_m} m between points {found:.4g} units apart gives no scale; both must be positive"
-            )
-        ratios.append(length_m / found)
-    scale = float(np.exp(np.median(np.log(ratios))))
-    off = np.abs(np.array(ratios) / scale - 1)
-    if off.max() > _MAX_LENGTH_SPREAD:
-        raise ReconstructionError(
-            f"the {len(ratios)} known lengths ask for scales from {min(ratios):.4g} to {max(ratios):.4g}, expected "
-            f"within {_MAX_LENGTH_SPREAD:.0%} of each other; check the lengths and their end points"
-        )
-    return ScaleFit(scale, 0.0, 1.0, float(np.median(off)), len(ratios))
-
-
-def scaled_estimate(estimate: Estimate, scale: float, source: str) -> Estimate:
-    """The estimate in metres: poses, depths and points times `scale`; `source` says in words where that comes from."""
-    if not (np.isfinite(scale) and scale > 0):
-        raise ValueError(f"scale {scale} must be positive and finite")
-    views = []
-    for view in estimate.views:
-        T_world_cam = np.array(view.T_world_cam, float)
-        T_world_cam[:3, 3] *= scale
-        depth = None if view.depth is None else view.depth * np.float32(scale)
-        views.append(replace(view, T_world_cam=T_world_cam, depth=depth))
-    points = estimate.points
-    if points is not None:
-        points = replace(points, xyz=points.xyz * scale)
-    return replace(estimate, views=tuple(views), points=points, metric=True, scale_source=source)

@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from spaceland.errors import SceneError
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.reconstruct.types import CaptureImage, Estimate, EstimatedView
+from spaceland.scenes.points import read_depth
 from spaceland.scenes.scene import Scene
 
 
@@ -71,8 +72,4 @@ def sure_depth(view: EstimatedView, min_confidence: float) -> Float[np.ndarray, 
 def read_depth_view(view: DepthView) -> tuple[Float[np.ndarray, "h w"], PinholeCamera]:
     """Depth with 0 for everything that is no positive number, and its camera at that size."""
     assert view.depth is not None  # others were left out
-    depth = np.asarray(view.depth(), dtype=np.float32)
-    if depth.ndim != 2 or depth.size == 0:
-        raise SceneError(f"{view.id}: depth has shape {depth.shape}, expected rows and columns")
-    depth = np.where(np.isfinite(depth) & (depth > 0), depth, np.float32(0))
-    return depth, view.depth_camera.scaled(depth.shape[1], depth.shape[0])
+    return read_depth(view.id, view.depth, view.depth_camera)

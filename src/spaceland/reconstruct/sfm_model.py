@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from spaceland.errors import ReconstructionError
+from spaceland.errors import ReconstructionError, SceneError
 from spaceland.geometry.transforms import from_rotation_translation, invert_rigid
-from spaceland.reconstruct.lens import Lens
 from spaceland.reconstruct.sfm_checks import Limits, parallax_deg, why_lost
 from spaceland.reconstruct.types import CaptureImage, Estimate, EstimatedView, SparsePoints
+from spaceland.scenes.lens import Lens
 
 
 def estimate_of(model: Any, images: Sequence[CaptureImage], num_features: Sequence[int], limits: Limits) -> Estimate:
@@ -23,13 +23,8 @@ def estimate_of(model: Any, images: Sequence[CaptureImage], num_features: Sequen
     camera = next(iter(model.cameras.values()))
     params = [float(value) for value in camera.params]
     first = images[0]
-    lens = Lens(first.width, first.height, *params)
-    pinhole = lens.pinhole() if lens.is_sane else None
-    if pinhole is None:
-        raise ReconstructionError(
-            f"the estimated lens is none that exists (focal length {lens.focal_px:.0f} px, distortion {lens.k1:.3f}); "
-            "give the focal length, and film with more sideways motion"
-        )
+    lens = _lens_of(first.width, first.height, params)
+    pinhole = lens.pinhole()
     posed = {int(image.name[:6]): image for image in model.images.values() if image.has_pose}
     order = sorted(posed)
     view_of = {posed[number].image_id: view for view, number in enumerate(order)}
@@ -52,6 +47,23 @@ def estimate_of(model: Any, images: Sequence[CaptureImage], num_features: Sequen
         lost=lost,
         report=_report(views, points, model, lens, len(images)),
     )
+
+
+def _lens_of(width: int, height: int, params: Sequence[float]) -> Lens:
+    """From COLMAP's SIMPLE_RADIAL (focal length, cx, cy, k1) or RADIAL (and k2)."""
+    focal_px, cx, cy, k1, k2 = (*params, 0.0)[:5]
+    try:
+        lens = Lens("OPENCV", width, height, focal_px, focal_px, cx, cy, (k1, k2, 0.0, 0.0))
+        lens.pinhole()
+        sane = lens.is_sane
+    except (ValueError, SceneError):
+        lens, sane = None, False
+    if lens is None or not sane:
+        raise ReconstructionError(
+            f"the estimated lens is none that exists (focal length {focal_px:.0f} px, distortion {k1:.3f}); "
+            "give the focal length, and film with more sideways motion"
+        )
+    return lens
 
 
 def _points_of(model: Any, view_of: Mapping[int, int], lens: Lens) -> SparsePoints:
@@ -82,7 +94,7 @@ def _report(
         "reprojection_error_px": round(float(model.compute_mean_reprojection_error()), 4),
         "parallax_median_deg": round(float(np.median(parallax_deg(views, points))), 3) if len(points.xyz) else 0.0,
         "track_length_median": float(np.median(np.bincount(points.point))) if len(points.point) else 0.0,
-        "focal_px": round(lens.focal_px, 3),
+        "focal_px": round(lens.fx, 3),
         "distortion_at_corner_px": round(lens.bending_px, 3),
         "lens": lens.to_json(),
     }

@@ -76,11 +76,6 @@ class WorldFix:
         """Whether z = 0 is a floor that was seen."""
         return self.floor_source == "floor plane"
 
-    @property
-    def floor_plane_world(self) -> Plane:
-        """The plane z = 0 in the world as it was: `normal @ p == offset_m`, in its unit."""
-        return Plane(self.T_level_world[2, :3].copy(), -float(self.T_level_world[2, 3]), self.floor_inlier_share)
-
     def to_json(self) -> Mapping[str, Any]:
         """All of it as plain numbers and words."""
         origin = -self.T_level_world[:3, :3].T @ self.T_level_world[:3, 3]

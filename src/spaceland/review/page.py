@@ -39,7 +39,7 @@ var found={};"reasons main place task done count state problem card b-accept b-r
 function get(id){return found[id];}
 function say(text){get("problem").textContent=text;}
 function call(path,body){
-var options={headers:{"X-Review-Key":key},cache:"no-store"};
+var options={headers:{"X-Spaceland-Key":key},cache:"no-store"};
 if(body!==undefined){options.method="POST";options.headers["Content-Type"]="application/json";
 options.body=JSON.stringify(body);}
 return fetch(path,options).then(function(r){return r.json().then(function(v){

@@ -8,7 +8,8 @@ Everything after the readers knows pinhole cameras only. A `Lens` is a camera wi
     OPENCV           (x, y) * (1 + k1 r^2 + k2 r^4) + tangential terms of p1, p2
     PINHOLE          (x, y)
 
-Pixel centres are at +0.5, as in COLMAP and everywhere here, so COLMAP's numbers are taken as they are.
+Pixel centres are at +0.5, as in COLMAP and everywhere here, so COLMAP's numbers are taken as they are. COLMAP's
+SIMPLE_RADIAL and RADIAL are OPENCV with one focal length and p1 = p2 = 0.
 
 >>> import numpy as np
 >>> lens = Lens("OPENCV_FISHEYE", 200, 100, 80.0, 80.0, 100.0, 50.0, (0.01, 0.0, 0.0, 0.0))
@@ -21,14 +22,15 @@ array([[ 0.5, -0.2],
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Shaped
 from scipy.ndimage import map_coordinates
 
-from spaceland.errors import SceneError
+from spaceland.errors import SceneError, require
 from spaceland.geometry.camera import PinholeCamera
 
 MODELS = {"PINHOLE": 0, "OPENCV": 4, "OPENCV_FISHEYE": 4}
@@ -71,6 +73,19 @@ class Lens:
         """Whether images need no straightening."""
         return not any(self.coefficients) and self.model != "OPENCV_FISHEYE"
 
+    @property
+    def is_sane(self) -> bool:
+        """Whether rays farther from the axis land farther out all over the image, as in any real lens."""
+        corner = np.hypot(max(self.cx, self.width - self.cx) / self.fx, max(self.cy, self.height - self.cy) / self.fy)
+        return bool((self._slope(np.linspace(0.0, 1.2 * corner, 50)) > 0.1).all())
+
+    @property
+    def bending_px(self) -> float:
+        """How far the corners of the image are from where a lens without distortion would put them."""
+        corners = np.array([[0.0, 0.0], [self.width, 0.0], [0.0, self.height], [self.width, self.height]])
+        plain = self.unproject(corners) * np.array([self.fx, self.fy]) + np.array([self.cx, self.cy])
+        return float(np.linalg.norm(plain - corners, axis=1).max())
+
     def scaled(self, width: int, height: int) -> Lens:
         """The lens of the same image resized to width x height."""
         sx, sy = width / self.width, height / self.height
@@ -88,6 +103,8 @@ class Lens:
         bent = np.stack([(pixels[..., 0] - self.cx) / self.fx, (pixels[..., 1] - self.cy) / self.fy], -1)
         if self.model == "OPENCV_FISHEYE":
             return self._unbend_fisheye(bent)
+        if self.model == "OPENCV" and not any(self.coefficients[2:]):
+            return self._unbend_radial(bent)
         rays = bent.copy()
         with np.errstate(over="ignore", invalid="ignore"):  # absurd coefficients diverge; `pinhole` refuses them
             for _ in range(_STEPS if self.model == "OPENCV" else 0):
@@ -101,6 +118,35 @@ class Lens:
             SceneError: the coefficients leave no such image.
         """
         return _pinhole(self)
+
+    def straight_camera(self) -> PinholeCamera:
+        """The camera of the image in the end: its own where nothing has to be straightened, else `pinhole()`."""
+        if self.straight:
+            return PinholeCamera(self.width, self.height, self.fx, self.fy, self.cx, self.cy)
+        return self.pinhole()
+
+    def to_pinhole(self, pixels: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n 2"]:
+        """Where pixels of the image lie in the straightened one."""
+        camera = self.pinhole()
+        return self.unproject(pixels) * np.array([camera.fx, camera.fy]) + np.array([camera.cx, camera.cy])
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; `from_json` reads them."""
+        return {**asdict(self), "coefficients": list(self.coefficients)}
+
+    @classmethod
+    def from_json(cls, record: Any) -> Lens:
+        """What `to_json` wrote.
+
+        Raises:
+            ValueError: it is something else.
+        """
+        try:
+            fx, fy, cx, cy = (float(record[name]) for name in ("fx", "fy", "cx", "cy"))
+            bends = tuple(float(k) for k in record["coefficients"])
+            return cls(str(record["model"]), int(record["width"]), int(record["height"]), fx, fy, cx, cy, bends)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"no lens ({type(error).__name__}: {error}): {record}") from error
 
     def _bend(self, rays: np.ndarray) -> np.ndarray:
         if self.model == "PINHOLE":
@@ -127,29 +173,58 @@ class Lens:
         t2 = theta * theta
         return theta * (1 + t2 * (k1 + t2 * (k2 + t2 * (k3 + t2 * k4))))
 
+    def _slope(self, radius: np.ndarray) -> np.ndarray:
+        """How fast the bent radius grows with the straight one (OPENCV), or with the angle (OPENCV_FISHEYE)."""
+        t2 = radius * radius
+        if self.model == "OPENCV_FISHEYE":
+            k1, k2, k3, k4 = self.coefficients
+            return 1 + t2 * (3 * k1 + t2 * (5 * k2 + t2 * (7 * k3 + t2 * 9 * k4)))
+        k1, k2 = self.coefficients[:2] or (0.0, 0.0)
+        return 1 + 3 * k1 * t2 + 5 * k2 * t2 * t2
+
+    def _unbend_radial(self, bent: np.ndarray) -> np.ndarray:
+        """Newton's method on the radius; NaN where no ray lands."""
+        k1, k2 = self.coefficients[:2]
+        target = np.linalg.norm(bent, axis=-1)
+        radius = target.copy()
+        with np.errstate(over="ignore", invalid="ignore"):
+            for _ in range(_STEPS):
+                value = radius * (1 + k1 * radius**2 + k2 * radius**4) - target
+                radius = radius - value / np.maximum(self._slope(radius), 0.1)
+            missed = np.abs(radius * (1 + k1 * radius**2 + k2 * radius**4) - target) > 1e-6 * (1 + target)
+        factor = np.where(target > 0, radius / np.maximum(target, 1e-12), 1.0)
+        return bent * np.where(missed, np.nan, factor)[..., None]
+
     def _unbend_fisheye(self, bent: np.ndarray) -> np.ndarray:
         """Newton's method on the angle, which depends on the distance from the centre only."""
-        k1, k2, k3, k4 = self.coefficients
         target = np.linalg.norm(bent, axis=-1)
         limit = np.radians(_MAX_ANGLE_DEG)
         theta = np.minimum(target, limit)
         for _ in range(_STEPS):
-            t2 = theta * theta
-            slope = 1 + t2 * (3 * k1 + t2 * (5 * k2 + t2 * (7 * k3 + t2 * 9 * k4)))
-            theta = np.clip(theta - (self._bent_angle(theta) - target) / np.maximum(slope, 0.05), 0.0, limit)
+            step = (self._bent_angle(theta) - target) / np.maximum(self._slope(theta), 0.05)
+            theta = np.clip(theta - step, 0.0, limit)
         factor = np.where(target > 1e-9, np.tan(theta) / np.maximum(target, 1e-9), 1.0)
         return bent * factor[..., None]
 
 
 def straighten(
-    image: Shaped[np.ndarray, "h w ..."], lens: Lens, *, nearest: bool = False
+    image: Shaped[np.ndarray, "h w ..."], lens: Lens, how: Literal["linear", "nearest", "cubic"] = "linear"
 ) -> Shaped[np.ndarray, "h w ..."]:
-    """An image of `lens` as `lens.pinhole()` sees it. `nearest` takes the nearest pixel: for depth and for ids."""
+    """An image of `lens` as `lens.pinhole()` sees it.
+
+    `nearest` takes the nearest pixel: for depth and for ids. `cubic` keeps fine detail, which matching between images
+    lives on, is faster, and needs OpenCV (extra `recon`).
+    """
     rows, columns = _source_pixels(lens)
-    if nearest:
+    if how == "nearest":
         r = np.clip(np.rint(rows), 0, lens.height - 1).astype(int)
         c = np.clip(np.rint(columns), 0, lens.width - 1).astype(int)
         return image[r, c]
+    if how == "cubic":
+        require("cv2", "recon")
+        import cv2
+
+        return cv2.remap(image, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     planes = image[..., None] if image.ndim == 2 else image
     parts = [
         map_coordinates(planes[..., k].astype(np.float32), (rows, columns), order=1, mode="nearest")

@@ -8,7 +8,7 @@ the colour image.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
@@ -24,6 +24,21 @@ _MERGE_EVERY = 12
 def depth_camera(frame: Frame) -> PinholeCamera:
     """The camera that the frame's depth belongs to."""
     return frame.depth_camera or frame.camera
+
+
+def read_depth(
+    name: str, depth: Callable[[], Float[np.ndarray, "h w"]], camera: PinholeCamera
+) -> tuple[Float[np.ndarray, "h w"], PinholeCamera]:
+    """A depth image as float32 with 0 for everything that is no positive number, and `camera` at its size.
+
+    Raises:
+        SceneError: it is no image; `name` says whose.
+    """
+    image = np.asarray(depth(), dtype=np.float32)
+    if image.ndim != 2 or image.size == 0:
+        raise SceneError(f"frame {name}: depth has shape {image.shape}, expected rows and columns")
+    image = np.where(np.isfinite(image) & (image > 0), image, np.float32(0))
+    return image, camera.scaled(image.shape[1], image.shape[0])
 
 
 def frame_points(frame: Frame, step: int = 1, max_depth_m: float = np.inf) -> Float[np.ndarray, "n 3"]:
@@ -138,15 +153,27 @@ def _lift(frame: Frame, depth: np.ndarray, step: int, max_depth_m: float) -> tup
     return transform_points(frame.T_world_cam, points), np.stack([rows, columns], -1)
 
 
-def depth_edges(depth: np.ndarray) -> Bool[np.ndarray, "h w"]:
-    """Pixels where depth jumps by more than 3 cm plus 3 % to a neighbour on the right or below (both are marked)."""
+def depth_edges(
+    depth: Float[np.ndarray, "h w"], edge_m: float = 0.03, edge_per_m: float = 0.03, *, far_side: bool = False
+) -> Bool[np.ndarray, "h w"]:
+    """Pixels where depth jumps by more than 3 cm plus 3 % to one of the four neighbours, on both sides of the jump.
+
+    `far_side` marks only the farther pixel, which may be in mid-air between: the near side stays, or nothing would be
+    left of stems and legs. A neighbour without depth (0) is a jump too, but not with `far_side`.
+    """
     edges = np.zeros(depth.shape, dtype=bool)
     for axis in (0, 1):
-        jump = np.abs(np.diff(depth, axis=axis)) > 0.03 + 0.03 * np.delete(depth, -1, axis=axis)
         before, after = [slice(None)] * 2, [slice(None)] * 2
         before[axis], after[axis] = slice(None, -1), slice(1, None)
-        edges[tuple(before)] |= jump
-        edges[tuple(after)] |= jump
+        a, b = depth[tuple(before)], depth[tuple(after)]
+        if far_side:
+            known, limit = (a > 0) & (b > 0), edge_m + edge_per_m * np.minimum(a, b)
+            edges[tuple(before)] |= known & (a - b > limit)
+            edges[tuple(after)] |= known & (b - a > limit)
+        else:
+            jump = np.abs(b - a) > edge_m + edge_per_m * a
+            edges[tuple(before)] |= jump
+            edges[tuple(after)] |= jump
     return edges
 
 

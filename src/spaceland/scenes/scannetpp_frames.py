@@ -136,32 +136,25 @@ def make_frame(view: View, skipped: Counter[str]) -> Frame:
         skipped["depth: no iphone/depth image for a frame; colour and mesh still work"] += 1
     return Frame(
         id=view.name,
-        camera=_camera(lens),
+        camera=lens.straight_camera(),
         T_world_cam=view.T_world_cam,
         color=partial(_color, view.image, view.number, lens),
         content_key=key,
         color_path=view.image if lens.straight and view.number is None else None,
         depth=depth,
-        depth_camera=_camera(small) if depth is not None else None,
+        depth_camera=small.straight_camera() if depth is not None else None,
         timestamp_s=view.timestamp_s,
     )
 
 
-def _camera(lens: Lens) -> PinholeCamera:
-    """The camera that images of a lens have in the end."""
-    if lens.straight:
-        return PinholeCamera(lens.width, lens.height, lens.fx, lens.fy, lens.cx, lens.cy)
-    return lens.pinhole()
-
-
 def _color(path: Path, number: int | None, lens: Lens) -> UInt8[np.ndarray, "h w 3"]:
-    image = read_color(path, _camera(lens)) if number is None else video_frame(path, number)
+    image = read_color(path, lens.straight_camera()) if number is None else video_frame(path, number)
     return image if lens.straight else straighten(image, lens)
 
 
 def _depth(path: Path, number: int | None, lens: Lens) -> Float[np.ndarray, "h w"]:
-    image = read_depth(path, _camera(lens), _DEPTH_SCALE) if number is None else read_depth_bin(path, number)
-    return image if lens.straight else straighten(image, lens, nearest=True)
+    image = read_depth(path, lens.straight_camera(), _DEPTH_SCALE) if number is None else read_depth_bin(path, number)
+    return image if lens.straight else straighten(image, lens, "nearest")
 
 
 _Posed = list[tuple[str, Lens, Float[np.ndarray, "4 4"], float | None]]  # name, lens, T_world_cam, time

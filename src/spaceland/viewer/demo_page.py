@@ -17,6 +17,7 @@ from spaceland.benchmarks import ScoreResult
 from spaceland.datasets.config import portable_spec
 from spaceland.prompts import MarkedScene
 from spaceland.questions.phrasing import FORMATS
+from spaceland.sampling import evenly
 from spaceland.scenes.scene import Scene
 from spaceland.scenes.sources import open_scene
 from spaceland.verify import VerifyReport
@@ -66,8 +67,7 @@ def _scenes(out: Path, scenes: Mapping[str, Scene]) -> Section:
     for scene_id, scene in scenes.items():
         area = f"{scene.room.area_m2:.1f} m\N{SUPERSCRIPT TWO}" if scene.room else "unknown"
         table.append([scene_id, len(scene.frames), len(scene.objects), len(scene.label_counts), area, scene.geometry])
-        for k in range(_NUM_FRAMES):
-            frame = scene.frames[k * len(scene.frames) // _NUM_FRAMES]
+        for frame in (scene.frames[k] for k in evenly(len(scene.frames), _NUM_FRAMES)):
             if frame.color_path is not None:
                 path = frame.color_path.resolve().relative_to(out.resolve()).as_posix()
                 images.append(Image(path, f"{scene_id}, frame {frame.id}"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from spaceland.web.guard import RefusedError
+from spaceland.localserver import RefusedError
 from spaceland.web.jobs import Order, Question
 
 _MOST_TEXT, _MOST_MARKS = 4000, 8

@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from spaceland.ask.marked import read_marked
 from spaceland.errors import SceneError
 from spaceland.files import read_json
+from spaceland.prompts.marked import read_marked
 
 _NAME = re.compile(r"bev|room|ids_bev|(frame|ids)_(\d{1,3})")
 

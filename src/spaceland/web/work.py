@@ -17,7 +17,6 @@ from typing import Any
 from spaceland.ask.answer import ask
 from spaceland.ask.evidence import write_evidence
 from spaceland.ask.layout import RELEASED
-from spaceland.ask.marked import read_marked
 from spaceland.ask.request import AskConfig, Request, build_request, show_request
 from spaceland.ask.templates import FINETUNED, TASKS, Task
 from spaceland.chat.estimate import Estimate, estimate
@@ -28,6 +27,7 @@ from spaceland.pipeline.config import PipelineConfig
 from spaceland.pipeline.inputs import capture_path
 from spaceland.pipeline.run import Bars, prepare
 from spaceland.prompts import MarkConfig, mark_scene
+from spaceland.prompts.marked import read_marked
 from spaceland.scenes.sources import parse_spec
 from spaceland.web.jobs import Order, Question
 from spaceland.web.views import write_views

@@ -13,7 +13,6 @@ from jaxtyping import Float, UInt8
 
 from spaceland.errors import SceneError, SourceError
 from spaceland.files import read_image
-from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.transforms import transform_points
 from spaceland.scenes.images import content_key, count_option, image_size, number_option, pick, read_color, read_depth
 from spaceland.scenes.lens import Lens, straighten
@@ -123,7 +122,7 @@ def read_posed(folder: Path, scene_id: str, options: PosedOptions) -> Scene:
 
 
 def _frame(shot: Shot, options: PosedOptions) -> Frame:
-    camera, straight = _camera(shot.lens), shot.lens.straight
+    camera, straight = shot.lens.straight_camera(), shot.lens.straight
     pose = shot.T_world_cam.copy()
     pose[:3, 3] *= options.scale
     # Depth may be of another size than the picture.
@@ -131,7 +130,7 @@ def _frame(shot: Shot, options: PosedOptions) -> Frame:
     if shot.depth is not None:
         depth_lens = shot.lens.scaled(*image_size(shot.depth))
         depth = partial(_depth, shot.depth, depth_lens, options.depth_scale)
-        depth_camera = _camera(depth_lens)
+        depth_camera = depth_lens.straight_camera()
     return Frame(
         id=shot.id,
         camera=camera,
@@ -144,13 +143,6 @@ def _frame(shot: Shot, options: PosedOptions) -> Frame:
     )
 
 
-def _camera(lens: Lens) -> PinholeCamera:
-    """The camera of the straight picture: that of the file where nothing has to be straightened."""
-    if lens.straight:
-        return PinholeCamera(lens.width, lens.height, lens.fx, lens.fy, lens.cx, lens.cy)
-    return lens.pinhole()
-
-
 def _straight(path: Path, lens: Lens) -> UInt8[np.ndarray, "h w 3"]:
     image = read_image(path)
     if image.shape[:2] != (lens.height, lens.width):
@@ -159,8 +151,8 @@ def _straight(path: Path, lens: Lens) -> UInt8[np.ndarray, "h w 3"]:
 
 
 def _depth(path: Path, lens: Lens, scale: float) -> Float[np.ndarray, "h w"]:
-    depth = read_depth(path, _camera(lens), scale)
-    return depth if lens.straight else straighten(depth, lens, nearest=True)
+    depth = read_depth(path, lens.straight_camera(), scale)
+    return depth if lens.straight else straighten(depth, lens, "nearest")
 
 
 def _level(frames: list[Frame], surface: Surface | None, options: PosedOptions) -> tuple[np.ndarray, dict[str, object]]:

@@ -8,15 +8,16 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from spaceland.errors import SceneError
 from spaceland.geometry.camera import PinholeCamera
+from spaceland.geometry.transforms import transform_points
+from spaceland.scenes.points import depth_camera, depth_edges, read_depth
 from spaceland.scenes.scene import Frame, Scene
 from spaceland.visibility import MapMaker, VisibilityConfig
 from spaceland.visibility.maps import Resampling
 
 
 @dataclass(frozen=True, eq=False)
-class DepthView:
+class FrameDepth:
     """Depth [h, w] in metres (0: unknown) of `camera` at the pose of `frame`.
 
     `jumps` [h, w] marks pixels beside a much nearer one: they show what lies behind, or sensors put them in mid-air.
@@ -29,11 +30,9 @@ class DepthView:
 
     def points(self, rows: Int[np.ndarray, "n"], columns: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n 3"]:
         """World points of pixels."""
-        z = self.depth[rows, columns].astype(float)
-        x = (columns + 0.5 - self.camera.cx) / self.camera.fx * z
-        y = (rows + 0.5 - self.camera.cy) / self.camera.fy * z
-        pose = self.frame.T_world_cam
-        return np.stack([x, y, z], -1) @ pose[:3, :3].T + pose[:3, 3]
+        pixels = np.stack([columns + 0.5, rows + 0.5], -1)
+        points = self.camera.unproject(pixels, self.depth[rows, columns].astype(float))
+        return transform_points(self.frame.T_world_cam, points)
 
     def resampling(self, width: int, height: int) -> Resampling:
         """From a map of the colour image's field of view, of that size, to the pixels of the depth."""
@@ -48,7 +47,7 @@ class DepthView:
 
 
 class DepthReader:
-    """Depth views of a scene's frames; the ray caster is built when the first frame without depth is met."""
+    """Depth of a scene's frames; the ray caster is built when the first frame without depth is met."""
 
     def __init__(self, scene: Scene, *, width_px: int, max_depth_m: float, edge_m: float, edge_per_m: float) -> None:
         self._scene, self._width_px, self._max_depth_m = scene, width_px, max_depth_m
@@ -60,23 +59,20 @@ class DepthReader:
         bare = replace(self._scene, objects=())
         return MapMaker(bare, VisibilityConfig(width_px=min(self._width_px, 320), check_colors=False))
 
-    def view(self, frame: Frame) -> DepthView:
+    def view(self, frame: Frame) -> FrameDepth:
         """Depth of a frame.
 
         Raises:
             SceneError: the frame has no depth and the scene no surface, or the depth image is broken.
         """
         if frame.depth is not None:
-            depth = np.asarray(frame.depth(), dtype=np.float32)
-            if depth.ndim != 2 or depth.size == 0:
-                raise SceneError(f"frame {frame.id}: depth has shape {depth.shape}, expected rows x columns")
-            camera = (frame.depth_camera or frame.camera).scaled(depth.shape[1], depth.shape[0])
+            depth, camera = read_depth(frame.id, frame.depth, depth_camera(frame))
             depth, camera = _thinned(depth, camera, -(-camera.width // self._width_px))
         else:
             maps = self._maker.maps(frame)
             depth, camera = np.asarray(maps.depth, dtype=np.float32), maps.camera
         depth = np.where((depth > 0) & (depth <= self._max_depth_m), depth, np.float32(0))
-        return DepthView(frame, camera, depth, _jumps(depth, self._edge_m, self._edge_per_m))
+        return FrameDepth(frame, camera, depth, depth_edges(depth, self._edge_m, self._edge_per_m, far_side=True))
 
 
 def _thinned(depth: np.ndarray, camera: PinholeCamera, step: int) -> tuple[np.ndarray, PinholeCamera]:
@@ -88,20 +84,3 @@ def _thinned(depth: np.ndarray, camera: PinholeCamera, step: int) -> tuple[np.nd
     # Pixel j of the thinned map is pixel start + j * step, whose centre has to be the centre of the new pixel.
     cx, cy = (camera.cx - start - 0.5) / step + 0.5, (camera.cy - start - 0.5) / step + 0.5
     return kept, PinholeCamera(kept.shape[1], kept.shape[0], camera.fx / step, camera.fy / step, cx, cy)
-
-
-def _jumps(depth: Float[np.ndarray, "h w"], edge_m: float, edge_per_m: float) -> Bool[np.ndarray, "h w"]:
-    """Pixels on the far side of a jump in depth, or in mid-air between: some neighbour of four is much nearer.
-
-    The near side stays, or nothing would be left of stems and legs. A neighbour without depth is no jump.
-    """
-    jumps = np.zeros(depth.shape, dtype=bool)
-    for axis in (0, 1):
-        first = (slice(None, -1), slice(None)) if axis == 0 else (slice(None), slice(None, -1))
-        second = (slice(1, None), slice(None)) if axis == 0 else (slice(None), slice(1, None))
-        a, b = depth[first], depth[second]
-        known = (a > 0) & (b > 0)
-        limit = np.float32(edge_m) + np.float32(edge_per_m) * np.minimum(a, b)
-        jumps[first] |= known & (a - b > limit)
-        jumps[second] |= known & (b - a > limit)
-    return jumps
