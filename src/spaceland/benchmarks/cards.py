@@ -1,7 +1,7 @@
 """Multiple-choice benchmarks as cards: a few facts, from which the checks, baselines and protocols are made.
 
-    CARD = Card(name="demo", title="Demo", identity=("idx",), letter_of=lambda row: row["answer"], ...)
-    BENCHMARK = CARD.benchmark(CARD.protocol("official", "...", lambda reply, row: first_letter(reply), MEANS))
+CARD = Card(name="demo", title="Demo", identity=("idx",), letter_of=lambda row: row["answer"], ...)
+BENCHMARK = CARD.benchmark(CARD.protocol("official", "...", lambda reply, row: first_letter(reply), MEANS))
 """
 
 from __future__ import annotations

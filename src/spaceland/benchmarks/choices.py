@@ -41,7 +41,8 @@ _A_TO_D_SAID = tuple(
         r"^([A-D])[.\s)]",
         r"^([A-D])$",
         r"[Aa]nswer[:\s]+([A-D])",
-        r"[Aa]nswer is[:\s]+([A-D])",
+        r"[Tt]he answer is[:\s]+([A-D])",
+        r"[Mm]y answer is[:\s]+([A-D])",
         r"\(([A-D])\)",
         r"([A-D])\.",
         r"\b([A-D])\b",
@@ -61,7 +62,8 @@ _REFUSALS = (
     "Sorry, I can't help with images of people yet.", "I can't process this file.",
     "I'm sorry, but without the image provided", "Cannot determine the answer",
 )  # fmt: skip
-_TO_BLANKS = str.maketrans(dict.fromkeys(".()[],:;!*#{}", " "))
+_SIGNS = ".()[],:;!*#{}"
+_TO_BLANKS = str.maketrans(_SIGNS, " " * len(_SIGNS))
 _NEAR_THE_END = 5
 
 

@@ -166,6 +166,11 @@ def find_protocol(benchmark: Benchmark, name: str | None = None) -> Protocol:
         return benchmark.protocol(name)
     except KeyError:
         known = ", ".join(protocol.name for protocol in benchmark.protocols)
+        if name in benchmark.judged:
+            raise ScoreError(
+                f"the protocol '{name}' of {benchmark.name} needs a judge model: --judge openai:NAME@URL, or "
+                f"with_judge in Python; without one it has {known}"
+            ) from None
         raise ScoreError(f"{benchmark.name} has no protocol '{name}'; it has {known}") from None
 
 

@@ -25,6 +25,10 @@ def score(
     extra: Path | None = None,
     labels: Path | None = None,
     classes: Path | None = None,
+    opponent: Path | None = None,
+    judge: str | None = None,
+    verdicts: Path | None = None,
+    judge_prompts: Path | None = None,
     json_path: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     seed: int = 0,
 ) -> int:
@@ -43,6 +47,10 @@ def score(
         extra: Boxes, proposals and cameras by scene, for benchmarks about boxes (docs/benchmarks/scanrefer.md).
         labels: ScanNet's scannetv2-labels.combined.tsv, for unique and multiple objects of ScanRefer.
         classes: Head, common and tail classes of EmbodiedScan.
+        opponent: Predictions of the system to compare with, for GPT-Score.
+        judge: Model that judges, openai:NAME@URL, for protocols that need one (docs/benchmarks/judges.md).
+        verdicts: File that keeps what the judge said, so that nothing is asked twice.
+        judge_prompts: Folder with released prompts of the judge (NAME.txt) instead of ours.
         json_path: Where to write the result; with "all" an object of results by protocol.
         seed: Of the random baseline and of the bootstrap intervals.
     """
@@ -57,8 +65,12 @@ def score(
     if (predictions is None) == (baseline is None):
         raise ScoreError("give either --predictions FILE or --baseline oracle|random|frequency")
     chosen = find_benchmark(benchmark)
+    if judge:
+        from spaceland.benchmarks.judge import open_judge, with_judge
+
+        chosen = with_judge(chosen, open_judge(judge, verdicts=verdicts, prompts=judge_prompts))
     names = [rule.name for rule in chosen.protocols] if protocol == "all" else [find_protocol(chosen, protocol).name]
-    given = {"extra": extra, "labels": labels, "classes": classes}
+    given = {"extra": extra, "labels": labels, "classes": classes, "opponent": opponent}
     side_files = {name: path for name, path in given.items() if path}
     table = complete_rows(chosen, read_table(rows), side_files)
     if predictions is not None:
