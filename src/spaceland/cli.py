@@ -32,6 +32,9 @@ VERBS = {
     "scanalign": "GPT4Scene's training set from the published annotations",
     "cut": "a benchmark from a held-out dataset",
     "score": "score predictions, or a baseline",
+    "evaluate": "a model on a benchmark: predictions as they come, then scores",
+    "compare": "results side by side, with paired intervals, a leaderboard and a failure gallery",
+    "rescore": "logs of lmms-eval, VLMEvalKit or others, scored anew under any protocol",
     "save": "write scenes as open scene folders",
     "doctor": "versions, extras and known traps of this installation",
 }

@@ -1,0 +1,1 @@
+"""Models on benchmarks: asking, keeping what they say, scoring, comparing."""
