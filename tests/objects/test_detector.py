@@ -193,10 +193,10 @@ def test_objects_of_a_scene_are_found_where_they_are_and_broken_frames_are_count
 def test_views_are_chosen_evenly_or_as_different_as_possible(room: Scene) -> None:
     frames = room.frames
     assert choose_views(frames, 8, "uniform") == [0, 4, 8, 12, 16, 20, 24, 28]
-    assert choose_views(frames, 99, "coverage") == list(range(32))
-    # Twenty times the same place, then four others: coverage takes the four before any place twice.
+    assert choose_views(frames, 99, "spread") == list(range(32))
+    # Twenty times the same place, then four others: spread takes the four before any place twice.
     still = [frames[0]] * 20 + [frames[5], frames[10], frames[15], frames[20]]
-    assert choose_views(still, 5, "coverage") == [0, 20, 21, 22, 23]
+    assert choose_views(still, 5, "spread") == [0, 20, 21, 22, 23]
 
 
 @pytest.mark.parametrize("wrong", [{"num_frames": 0}, {"choose": "best"}])

@@ -15,9 +15,9 @@ from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.transforms import look_at
 from spaceland.objects.backdrop import backdrop
 from spaceland.objects.cells import cell_keys, cell_means, lumps
-from spaceland.objects.depth_views import DepthReader, DepthView
 from spaceland.objects.find import find_objects
 from spaceland.objects.fit_box import fit_box
+from spaceland.objects.frame_depth import DepthReader, FrameDepth
 from spaceland.objects.lift import LiftConfig, Region, lift
 from spaceland.objects.types import Detection
 from spaceland.scenes.scene import Scene
@@ -35,7 +35,7 @@ def scene_of(*boxes: tuple, eye: tuple = (3.0, 1.2, 1.6), target: tuple = (3.0, 
     return box_scene(boxes, [look_at(np.array(eye), np.array(target))], with_ids=True, **more)
 
 
-def seen(scene: Scene, number: int) -> tuple[DepthView, Detection]:
+def seen(scene: Scene, number: int) -> tuple[FrameDepth, Detection]:
     """The first frame's depth, and the perfect detection of an object."""
     frame = scene.frames[0]
     assert frame.object_ids is not None
@@ -256,3 +256,22 @@ def test_thin_boxes_grow_away_from_the_camera() -> None:
     assert np.allclose(low, [0, 5.0, 1.0], atol=1e-6) and np.allclose(high, [0.6, 5.04, 1.4], atol=1e-6)
     point = fit_box(np.zeros((1, 3)), np.array([0.0, 0.0, 2.0]), 0.04)
     assert np.allclose(point.size, 0.04)
+
+
+def test_a_cup_at_the_edge_of_a_table_holds_no_table_top() -> None:
+    """Behind the edge floor and wall are seen, so the top has something behind it and is not all around."""
+    cup = ("cup", (3.0, 4.32, 0.80), (0.10, 0.10, 0.10))
+    scene = scene_of(TABLE, cup, eye=(3.0, 3.2, 1.25), target=(3.0, 4.32, 0.78))
+    view, detection = seen(scene, 1)
+    x0, y0, x1, y1 = detection.box_px
+    loose = replace(detection, mask=None, box_px=(x0 - 8, y0 - 8, x1 + 8, y1 + 8))
+    found = lift(view, loose, CONFIG, Counter(), 0.0)
+    assert found is not None and found.points[:, 2].min() > 0.75 + 0.02
+    assert off_surface(found.points, scene.objects[1].box).max() < 0.03
+
+
+def test_sides_of_a_box_leave_out_the_share_that_is_asked_for() -> None:
+    random = np.random.default_rng(3)
+    points = np.concatenate([random.uniform(0, 1, (2000, 3)) * [2, 1, 0.5], [[2.6, 0.5, 0.2], [1.0, 0.5, 1.4]]])
+    assert fit_box(points).size.max() > 2.5
+    assert np.allclose(fit_box(points, outside_percent=0.5).size, [2, 1, 0.5], atol=0.06)

@@ -12,13 +12,15 @@ import pytest
 from handmade import box_scene
 from spaceland.geometry.transforms import look_at
 from spaceland.objects.cluster import cluster
-from spaceland.objects.depth_views import DepthReader
 from spaceland.objects.evidence import SeenFrame, gather
 from spaceland.objects.find import find_objects
+from spaceland.objects.frame_depth import DepthReader
 from spaceland.objects.labels import Labels, vote
 from spaceland.objects.lift import LiftConfig, lift
 from spaceland.objects.merge_config import MergeConfig
+from spaceland.objects.owners import owners
 from spaceland.objects.simulate import true_detections
+from spaceland.objects.table_top import table_top
 from spaceland.objects.types import Detection, Found
 from spaceland.scenes.scene import Scene
 
@@ -238,3 +240,73 @@ def test_labels() -> None:
     assert vote([("b", 0.5), ("a", 0.5)])[0] == "a"
     weights = [("x", w) for w in (0.1, 0.2, 0.3)] + [("y", w) for w in (0.3, 0.2, 0.1)]
     assert vote(weights)[0] == vote(reversed(weights))[0] == "x"
+
+
+def test_a_point_that_two_things_claim_belongs_to_one() -> None:
+    table, chair, book = np.arange(0, 100), np.arange(90, 130), np.arange(20, 30)
+    votes = [np.full(100, 0.9), np.full(40, 0.6), np.full(10, 0.5)]
+    kept = owners([table, chair, book], votes, 130)
+    assert chair[kept[1]].tolist() == list(range(100, 130))  # boxes around the chair hold the corner from some sides
+    assert kept[2].all()  # all frames show the book as table too, but it lies in the table
+    assert table[kept[0]].tolist() == [k for k in range(100) if not 20 <= k < 30]
+    again = owners([chair, book, table], [votes[1], votes[2], votes[0]], 130)
+    assert all(np.array_equal(a, b) for a, b in zip(again, [kept[1], kept[2], kept[0]], strict=True))
+
+
+def test_points_that_frames_see_through_are_dropped(scene: Scene, perfect: Detections) -> None:
+    reader = DepthReader(scene, width_px=640, max_depth_m=8.0, edge_m=0.03, edge_per_m=0.03)
+    view = reader.view(scene.frames[0])
+    frame = SeenFrame.of(view)
+    rows, columns = np.array([60, 120, 180]), np.array([100, 160, 220])
+    seen = view.points(rows, columns)
+    eye = scene.frames[0].T_world_cam[:3, 3]
+    nearer, farther = eye + 0.7 * (seen - eye), eye + 1.3 * (seen - eye)
+    visible, _, _, through = frame.look(np.concatenate([seen, nearer, farther]), 0.03, 0.02)
+    assert visible.tolist() == [0, 1, 2] and through.tolist() == [3, 4, 5]
+    found = find_objects(scene, perfect)
+    strict = find_objects(scene, perfect, LiftConfig(merge=MergeConfig(max_through=0.0)))
+    assert found.report["left_out"].get("point: frames see through it", 0) < 50
+    assert sum(len(t.points) for t in strict.objects) <= sum(len(t.points) for t in found.objects)
+
+
+def plate(low: tuple, high: tuple) -> np.ndarray:
+    """World points on a lattice of 2 cm in a box."""
+    axes = [np.arange(a, b + 1e-9, 0.02) for a, b in zip(low, high, strict=True)]
+    return np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+
+
+@pytest.mark.parametrize("lean", [0.0, 0.05])
+def test_of_boxes_around_a_table_the_table_stays(lean: float) -> None:
+    top, leg = plate((0, 0, 0.74), (2.0, 1.0, 0.74)), plate((0.04, 0.04, 0.0), (0.1, 0.1, 0.7))
+    back, seat = plate((0.6, 1.12, 0.5), (1.0, 1.14, 0.95)), plate((0.6, 1.2, 0.45), (1.0, 1.5, 0.45))
+    cup = plate((1.0, 0.4, 0.82), (1.06, 0.46, 0.86))
+    parts = [top, leg, back, seat, cup]
+    points = np.concatenate(parts)
+    points[:, 2] += lean * (points[:, 0] - 1)
+    found = table_top(points, 1.5, 0.0, 0.02)
+    assert found is not None
+    kept = np.split(found.table, np.cumsum([len(part) for part in parts])[:-1])
+    assert kept[0].all() and kept[1].all() and not any(part.any() for part in kept[2:])
+    assert found.top[: len(top)].all() and not found.top[len(top) + len(leg) :].any()
+
+
+def test_what_has_no_top_is_no_table_unless_it_is_seen_from_below() -> None:
+    wall, shelf = plate((0, 0, 0.0), (2.0, 0.0, 1.1)), plate((0, -0.14, 0.94), (2.0, 0.0, 0.94))
+    assert table_top(np.concatenate([wall, shelf]), 1.5, 0.0, 0.02) is None
+    top = plate((0, 0, 0.74), (2.0, 1.0, 0.74))
+    assert table_top(top, 1.5, 0.3, 0.02) is not None
+    assert table_top(top, 1.5, -0.6, 0.02) is None  # 1.34 m above the floor
+    low = table_top(wall, 0.4, 0.0, 0.02)
+    assert low is not None and low.table.all() and not low.top.any()
+
+
+def test_what_boxes_call_a_chair_on_a_work_top_is_none() -> None:
+    boxes = [("cabinet", (3.0, 4.5, 0.5), (1.6, 0.6, 1.0)), ("chair", (3.0, 4.5, 1.15), (0.4, 0.3, 0.3))]
+    poses = [look_at(np.array([x, 1.5, 1.6]), np.array([3.0, 4.5, 1.0])) for x in (2.0, 3.0, 4.0)]
+    scene = box_scene(boxes, poses, with_ids=True)
+    masks = untracked(true_detections(scene))
+    assert labels_of(find_objects(scene, masks)) == ["cabinet", "chair"]  # masks are believed
+    guessed = {frame: [replace(thing, mask=None) for thing in things] for frame, things in masks.items()}
+    found = find_objects(scene, guessed)
+    assert labels_of(found) == ["cabinet"]
+    assert found.report["left_out"]["object: too high above the floor"] == 1

@@ -23,10 +23,11 @@ from scipy.sparse import csc_matrix, csr_matrix
 
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.objects.cells import cell_means
-from spaceland.objects.depth_views import DepthView
+from spaceland.objects.frame_depth import FrameDepth
 from spaceland.objects.lift import Lifted
 
 _STEPS_PER_M = 4000.0
+_THROUGH = 2.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,7 @@ class SeenFrame:
     steps: Int[np.ndarray, "h w"]
 
     @classmethod
-    def of(cls, view: DepthView) -> SeenFrame:
+    def of(cls, view: FrameDepth) -> SeenFrame:
         """From a depth view; farther than 16 m counts as unknown."""
         steps = np.rint(view.depth * np.float32(_STEPS_PER_M))
         return cls(
@@ -48,8 +49,11 @@ class SeenFrame:
 
     def look(
         self, points: Float[np.ndarray, "n 3"], tolerance_m: float, tolerance_per_m: float
-    ) -> tuple[Int[np.ndarray, "k"], Int[np.ndarray, "k"], Int[np.ndarray, "k"]]:
-        """Indices of the points that are visible, and the rows and columns of their pixels."""
+    ) -> tuple[Int[np.ndarray, "k"], Int[np.ndarray, "k"], Int[np.ndarray, "k"], Int[np.ndarray, "m"]]:
+        """Indices of the points that are visible, the rows and columns of their pixels, and points seen through.
+
+        What is seen through is nothing: the frame shows something clearly behind it.
+        """
         local = (points - self.T_world_cam[:3, 3]) @ self.T_world_cam[:3, :3]
         ahead = np.flatnonzero(local[:, 2] > 0.05)
         x, y, z = local[ahead].T
@@ -60,8 +64,9 @@ class SeenFrame:
         ahead, z = ahead[inside], z[inside]
         row, column = row[inside].astype(np.int64), column[inside].astype(np.int64)
         depth = self.steps[row, column] / _STEPS_PER_M
-        seen = (depth > 0) & (np.abs(depth - z) <= tolerance_m + tolerance_per_m * z)
-        return ahead[seen], row[seen], column[seen]
+        tolerance = tolerance_m + tolerance_per_m * z
+        seen = (depth > 0) & (np.abs(depth - z) <= tolerance)
+        return ahead[seen], row[seen], column[seen], ahead[depth - z > _THROUGH * tolerance]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +75,7 @@ class Evidence:
 
     `places` [c, 3] is the mean of the points in each cell. Matrices: `cells` [l, c] holds 1 where a detection has
     points, `visible` [c, f] 1 where a frame sees a cell, `inside` [c, l] 1 where a detection's pixels show a cell.
+    `through` [c] counts the frames that see something behind a cell, as if nothing were there.
     """
 
     places: Float[np.ndarray, "c 3"]
@@ -77,6 +83,7 @@ class Evidence:
     visible: csr_matrix
     inside: csr_matrix
     frame_of: Int[np.ndarray, "l"]
+    through: Int[np.ndarray, "c"]
 
 
 def gather(
@@ -112,16 +119,17 @@ def gather(
     frame_of = np.array([frame_index[thing.frame_id] for thing in lifted])
     for number, frame in enumerate(frame_of.tolist()):
         members[frame].append(number)
+    through = np.zeros(len(unique), dtype=np.int64)
     seen_by_frame: list[np.ndarray] = []
     inside_by_lift: list[np.ndarray] = [np.zeros(0, dtype=np.int64)] * len(lifted)
     for frame, mine in zip(frames, members, strict=True):
-        index, rows, columns = frame.look(places, tolerance_m, tolerance_per_m)
+        index, rows, columns, seen_through = frame.look(places, tolerance_m, tolerance_per_m)
+        through[seen_through] += 1
         seen_by_frame.append(index)
         for number in mine:
             inside_by_lift[number] = index[lifted[number].region.holds(rows, columns)]
-    return Evidence(
-        places, cells, _columns(seen_by_frame, len(unique)), _columns(inside_by_lift, len(unique)), frame_of
-    )
+    visible, inside = _columns(seen_by_frame, len(unique)), _columns(inside_by_lift, len(unique))
+    return Evidence(places, cells, visible, inside, frame_of, through)
 
 
 def _columns(parts: Sequence[Int[np.ndarray, "n"]], rows: int) -> csr_matrix:

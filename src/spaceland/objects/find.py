@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 
 from spaceland.errors import SceneError
-from spaceland.objects.depth_views import DepthReader
 from spaceland.objects.evidence import SeenFrame
+from spaceland.objects.frame_depth import DepthReader
 from spaceland.objects.lift import LiftConfig, Lifted, lift
 from spaceland.objects.merge import merge
+from spaceland.objects.stand import floor_height
 from spaceland.objects.types import Detection, Found, Progress
 from spaceland.scenes.scene import Scene, normalise_label
 
@@ -61,6 +62,7 @@ def find_objects(
     lifted: list[Lifted] = []
     num_detections = 0
     floor_z_m = None if scene.room is None else scene.room.floor_z_m
+    floor_asked = scene.room is not None
     # In the scene's order, whatever the order of the detections.
     for frame in scene.frames:
         if frame.id not in detections_per_frame:
@@ -70,12 +72,16 @@ def find_objects(
         # Looked up once for each frame: some mappings decode masks when they are asked.
         for detection in detections_per_frame[frame.id]:
             num_detections += 1
+            if detection.mask is None and not floor_asked:  # masks need no floor, and finding it takes a while
+                floor_z_m, floor_asked = floor_height(scene), True
             thing = lift(view, _tidy(detection), config, counts, floor_z_m)
             if thing is not None:
                 lifted.append(thing)
         if progress is not None:
             progress(1, frame.id)
-    objects = merge(lifted, frames, config.merge, voxel_m=config.voxel_m, link_m=config.link_m, counts=counts)
+    objects = merge(
+        lifted, frames, config.merge, voxel_m=config.voxel_m, link_m=config.link_m, counts=counts, floor_z_m=floor_z_m
+    )
     report = {
         "finder": name,
         "frames": len(frames),

@@ -27,7 +27,10 @@ _CLEARLY_BETTER = 0.97
 
 
 def fit_box(
-    points: Float[np.ndarray, "n 3"], eye: Float[np.ndarray, "3"] | None = None, min_side_m: float = 0.0
+    points: Float[np.ndarray, "n 3"],
+    eye: Float[np.ndarray, "3"] | None = None,
+    min_side_m: float = 0.0,
+    outside_percent: float = 0.0,
 ) -> OrientedBox:
     """The upright box (third axis = world z, first axis the longer horizontal one) whose sides the points lie on.
 
@@ -35,6 +38,7 @@ def fit_box(
         points: World points, at least one.
         eye: Where the thing was seen from; sides below `min_side_m` grow away from there.
         min_side_m: Least length of a side.
+        outside_percent: Share of the points that may lie beyond each side.
     """
     xy = points[:: -(-len(points) // _MAX_POINTS), :2]
     coarse = np.array([_mean_gap(xy, angle) for angle in _ANGLES_DEG])
@@ -44,7 +48,7 @@ def fit_box(
     if float(fine.min()) > _CLEARLY_BETTER * float(np.median(coarse)):  # round or tiny: no direction is better
         box = OrientedBox.upright_from_points(points)
     else:
-        box = _box_at(points, best)
+        box = _box_at(points, best, outside_percent)
     return box if eye is None else thicken(box, eye, min_side_m)
 
 
@@ -71,12 +75,12 @@ def _mean_gap(xy: Float[np.ndarray, "n 2"], angle_deg: float) -> float:
     return float(gap.mean())
 
 
-def _box_at(points: Float[np.ndarray, "n 3"], angle_deg: float) -> OrientedBox:
+def _box_at(points: Float[np.ndarray, "n 3"], angle_deg: float, outside_percent: float) -> OrientedBox:
     angle = np.radians(angle_deg)
     rotation = np.eye(3)
     rotation[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     local = points @ rotation
-    low, high = local.min(0), local.max(0)
+    low, high = np.percentile(local, [outside_percent, 100 - outside_percent], axis=0)
     size, center = high - low, rotation @ ((low + high) / 2)
     if size[1] > size[0]:
         rotation = np.stack([rotation[:, 1], -rotation[:, 0], rotation[:, 2]], -1)

@@ -25,7 +25,8 @@ from scipy import ndimage
 
 from spaceland.objects.backdrop import backdrop
 from spaceland.objects.cells import lumps
-from spaceland.objects.depth_views import DepthView
+from spaceland.objects.frame_depth import FrameDepth
+from spaceland.objects.main_lump import front_lump, main_lumps
 from spaceland.objects.merge_config import MergeConfig
 from spaceland.objects.types import Detection
 
@@ -61,6 +62,8 @@ class LiftConfig:
     backdrop_m: float = 0.025
     backdrop_per_m: float = 0.01
     """... and distance from it within which pixels belong to it, `backdrop_m + backdrop_per_m * depth`."""
+    small_m: float = 0.6
+    """Boxes no larger than this, where the thing is, may stand on the level that is seen around their lower half."""
     flat_share: float = 0.06
     """Boxes with a smaller share of pixels in front of what lies behind hold a flat thing."""
     merge: MergeConfig = field(default_factory=MergeConfig)
@@ -92,7 +95,8 @@ class Region:
 class Lifted:
     """A detection in space: world points [n, 3], and the pixels of the depth map that show the thing.
 
-    `points` come from pixels that surely show it, `region` also holds its rim.
+    `points` come from pixels that surely show it, `region` also holds its rim. `masked` says that a mask told which
+    pixels these are, so that no guess is among them.
     """
 
     frame_id: str
@@ -101,10 +105,11 @@ class Lifted:
     track: int
     points: Float[np.ndarray, "n 3"]
     region: Region
+    masked: bool
 
 
 def lift(
-    view: DepthView,
+    view: FrameDepth,
     detection: Detection,
     config: LiftConfig,
     counts: Counter[str],
@@ -129,11 +134,12 @@ def lift(
     if len(points) < config.min_pixels:
         counts["detection: too few pixels with depth"] += 1
         return None
-    return Lifted(view.frame.id, detection.label, detection.score, detection.track, points, region)
+    masked = detection.mask is not None
+    return Lifted(view.frame.id, detection.label, detection.score, detection.track, points, region, masked)
 
 
 def _lift_mask(
-    view: DepthView, detection: Detection, config: LiftConfig, counts: Counter[str]
+    view: FrameDepth, detection: Detection, config: LiftConfig, counts: Counter[str]
 ) -> tuple[np.ndarray, Region] | None:
     assert detection.mask is not None
     mask = _on_depth(view, np.asarray(detection.mask, dtype=bool))
@@ -154,13 +160,13 @@ def _lift_mask(
     points = view.points(rows + mask.top, columns + mask.left)
     link_m = _link_m(view, rows + mask.top, columns + mask.left, step, config)
     depth = view.depth[rows + mask.top, columns + mask.left]
-    keep = _main_lumps(lumps(points, link_m), depth, link_m, config.minor_share)
+    keep = main_lumps(lumps(points, link_m), depth, link_m, config.minor_share)
     counts["pixel: another lump"] += int((~keep).sum())
     return points[keep], mask
 
 
 def _lift_box(
-    view: DepthView, detection: Detection, config: LiftConfig, counts: Counter[str], floor_z_m: float | None
+    view: FrameDepth, detection: Detection, config: LiftConfig, counts: Counter[str], floor_z_m: float | None
 ) -> tuple[np.ndarray, Region] | None:
     x0, y0, x1, y1 = view.color_box(detection.box_px)
     wide, high = (x1 - x0) * config.ring_share, (y1 - y0) * config.ring_share
@@ -188,7 +194,11 @@ def _lift_box(
     typical_m = float(np.median(view.depth[at_row[chosen], at_column[chosen]]))
     tolerance_m = config.backdrop_m + config.backdrop_per_m * typical_m
     eye = view.frame.T_world_cam[:3, 3]
-    behind = backdrop(points[~inside & clean], points[chosen], eye, tolerance_m, config.backdrop_share)
+    ring = ~inside & clean
+    # Larger boxes may show a part of a table, and what stands beside it.
+    small = max((x1 - x0) / view.camera.fx, (y1 - y0) / view.camera.fy) * typical_m <= config.small_m
+    low = y[ring] > (y0 + y1) / 2 if small else None
+    behind = backdrop(points[ring], points[chosen], eye, tolerance_m, config.backdrop_share, low)
     if floor_z_m is not None:
         behind |= points[chosen, 2] <= floor_z_m + tolerance_m
     if (~behind).sum() < max(config.min_pixels, config.flat_share * len(chosen)):
@@ -201,7 +211,7 @@ def _lift_box(
     weight = np.exp(-4 * (off_x**2 + off_y**2))
     depth = view.depth[at_row[chosen], at_column[chosen]]
     link_m = _link_m(view, at_row[chosen], at_column[chosen], step, config)
-    keep = _front_lump(points[chosen], depth, weight, link_m, config.minor_share)
+    keep = front_lump(points[chosen], depth, weight, link_m, config.minor_share)
     counts["pixel: another lump"] += int((~keep).sum())
     chosen = chosen[keep]
     low_row, low_column = rows[chosen].min(), columns[chosen].min()
@@ -210,41 +220,7 @@ def _lift_box(
     return points[chosen], Region(int(low_row), int(low_column), step, ndimage.binary_closing(marked) | marked)
 
 
-def _main_lumps(
-    lump: Int[np.ndarray, "n"], depth: Float[np.ndarray, "n"], link_m: float, minor_share: float
-) -> Bool[np.ndarray, "n"]:
-    """The main lump of a mask, those not small beside it, and small ones no nearer or farther: legs under a table."""
-    if len(lump) == 0:
-        return np.zeros(0, dtype=bool)
-    sizes = np.bincount(lump)
-    near, far = np.percentile(depth[lump == np.argmax(sizes)], [2, 98])
-    good = sizes >= minor_share * sizes.max()
-    for other in np.flatnonzero(~good).tolist():
-        good[other] = near - link_m <= np.median(depth[lump == other]) <= far + link_m
-    return good[lump]
-
-
-def _front_lump(
-    points: Float[np.ndarray, "n 3"],
-    depth: Float[np.ndarray, "n"],
-    weight: Float[np.ndarray, "n"],
-    link_m: float,
-    minor_share: float,
-) -> Bool[np.ndarray, "n"]:
-    """The nearest of the lumps that hold much of the box's middle, and others as near that are not small beside it."""
-    lump = lumps(points, link_m)
-    weights, sizes = np.bincount(lump, weight), np.bincount(lump)
-    candidates = np.flatnonzero(weights >= 0.5 * weights.max())
-    main = min(candidates.tolist(), key=lambda k: float(np.median(depth[lump == k])))
-    near, far = np.percentile(depth[lump == main], [2, 98])
-    keep = lump == main
-    for other in np.flatnonzero(sizes >= minor_share * sizes[main]).tolist():
-        if near - link_m <= np.median(depth[lump == other]) <= far + link_m:
-            keep |= lump == other
-    return keep
-
-
-def _on_depth(view: DepthView, mask: Bool[np.ndarray, "h w"]) -> Region | None:
+def _on_depth(view: FrameDepth, mask: Bool[np.ndarray, "h w"]) -> Region | None:
     """A mask of the colour image's field of view on the pixels of the depth map, cut to where it is.
 
     One pixel around it is kept, so that a mask at the border of the window is one that the picture cuts off.
@@ -295,7 +271,7 @@ def _spread(rows: np.ndarray, columns: np.ndarray, most: int) -> tuple[np.ndarra
     return rows[chosen], columns[chosen], step
 
 
-def _link_m(view: DepthView, rows: np.ndarray, columns: np.ndarray, step: int, config: LiftConfig) -> float:
+def _link_m(view: FrameDepth, rows: np.ndarray, columns: np.ndarray, step: int, config: LiftConfig) -> float:
     """How near points of one lump are: at least as far apart as the pixels that were looked at."""
     if len(rows) == 0:
         return config.link_m

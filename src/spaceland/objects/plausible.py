@@ -26,6 +26,11 @@ LIMITS_M: Mapping[str, tuple[float, float, float]] = {
 }
 """The longest horizontal side of the box is at least and at most this long, its height at most this, for each label."""
 
+STANDING = ("chair", "couch", "table", "bed", "bench", "nightstand", "ottoman")
+MAX_BOTTOM_M = 0.9
+"""What is seen of furniture that stands on the floor begins at most so high above it, as the back of a chair does
+behind a table. What is taken for a chair on a work top begins higher."""
+
 
 def of_plausible_size(
     objects: Sequence[FoundObject], limits_m: Mapping[str, tuple[float, float, float]] = LIMITS_M

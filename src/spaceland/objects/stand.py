@@ -20,16 +20,18 @@ from jaxtyping import Float
 
 from spaceland.geometry.boxes import OrientedBox
 from spaceland.geometry.transforms import WORLD_UP, invert_rigid, transform_points
-from spaceland.objects.depth_views import DepthReader, DepthView
+from spaceland.objects.frame_depth import DepthReader
+from spaceland.objects.frame_depth import FrameDepth
 from spaceland.objects.labels import Labels
 from spaceland.objects.lift import LiftConfig
+from spaceland.objects.plausible import MAX_BOTTOM_M
 from spaceland.objects.types import FoundObject
 from spaceland.scenes.level import level_transform
 from spaceland.scenes.points import depth_points
 from spaceland.scenes.scene import Frame, Scene
 
 STANDING = ("chair", "couch", "table", "bed", "cabinet", "wardrobe", "refrigerator", "bench", "nightstand", "ottoman")
-MIN_GAP_M, MAX_GAP_M, MAX_TOP_M = 0.08, 0.8, 1.4
+MIN_GAP_M, MAX_GAP_M, MAX_TOP_M = 0.08, MAX_BOTTOM_M, 1.4
 MAX_EMPTY_SHARE = 0.5
 _NUM_VIEWS = 32
 _TOLERANCE_M, _TOLERANCE_PER_M = 0.05, 0.02
@@ -80,7 +82,7 @@ def _may_stand(thing: FoundObject, floor_z_m: float) -> bool:
     return MIN_GAP_M <= bottom <= MAX_GAP_M and top <= MAX_TOP_M
 
 
-def _hidden_below(box: OrientedBox, floor_z_m: float, views: Sequence[DepthView]) -> bool:
+def _hidden_below(box: OrientedBox, floor_z_m: float, views: Sequence[FrameDepth]) -> bool:
     """Whether at most half of the space between a box and the floor was seen through."""
     samples = _space_below(box, floor_z_m)
     empty = np.zeros(len(samples), dtype=bool)
