@@ -20,15 +20,15 @@ from jaxtyping import Float
 
 from spaceland.geometry.boxes import OrientedBox
 from spaceland.geometry.transforms import WORLD_UP, invert_rigid, transform_points
-from spaceland.objects.frame_depth import DepthReader
-from spaceland.objects.frame_depth import FrameDepth
+from spaceland.objects.frame_depth import DepthReader, FrameDepth
 from spaceland.objects.labels import Labels
 from spaceland.objects.lift import LiftConfig
 from spaceland.objects.plausible import MAX_BOTTOM_M
 from spaceland.objects.types import FoundObject
+from spaceland.sampling import evenly
 from spaceland.scenes.level import level_transform
 from spaceland.scenes.points import depth_points
-from spaceland.scenes.scene import Frame, Scene
+from spaceland.scenes.scene import Scene
 
 STANDING = ("chair", "couch", "table", "bed", "cabinet", "wardrobe", "refrigerator", "bench", "nightstand", "ottoman")
 MIN_GAP_M, MAX_GAP_M, MAX_TOP_M = 0.08, MAX_BOTTOM_M, 1.4
@@ -66,7 +66,7 @@ def stand_on_floor(
     reader = DepthReader(
         scene, width_px=160, max_depth_m=config.max_depth_m, edge_m=config.edge_m, edge_per_m=config.edge_per_m
     )
-    frames = _spread(scene.frames)
+    frames = [scene.frames[k] for k in evenly(len(scene.frames), _NUM_VIEWS)]
     views = [reader.view(frame) for frame in frames]
     longer = {thing.id for thing in objects if thing.id in wanted and _hidden_below(thing.box, floor, views)}
     return tuple(
@@ -111,8 +111,3 @@ def _down_to(box: OrientedBox, floor_z_m: float) -> OrientedBox:
     center, size = box.center.copy(), box.size.copy()
     center[2], size[2] = (top + floor_z_m) / 2, top - floor_z_m
     return OrientedBox(center, size, box.rotation)
-
-
-def _spread(frames: Sequence[Frame]) -> list[Frame]:
-    num = min(_NUM_VIEWS, len(frames))
-    return [frames[k * len(frames) // num] for k in range(num)]
