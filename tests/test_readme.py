@@ -37,3 +37,13 @@ def test_every_verb_is_in_the_readme() -> None:
     assert all(f"spaceland {verb}" in README for verb in VERBS)
     assert "make demo" in README
     assert "make test" in README
+
+
+def test_names_of_the_package_are_not_hidden_by_its_parts() -> None:
+    """A subpackage of the same name would replace a public function as soon as somebody imports it."""
+    import importlib.util
+
+    import spaceland
+
+    hidden = [name for name in spaceland.__all__ if importlib.util.find_spec(f"spaceland.{name}") is not None]
+    assert hidden == []

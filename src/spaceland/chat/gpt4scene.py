@@ -1,9 +1,9 @@
 """The released GPT4Scene checkpoint: a Qwen2-VL model that was tuned on marked views (extra `model`).
 
 It gets bird's-eye view and 32 marked frames as 33 pictures of one user turn, the question after them, and answers in at
-most 128 tokens with ids such as `<OBJ012>`. The pictures come from `spaceland.ask.layout.RELEASED` and the words from
-`spaceland.ask.templates.FINETUNED`. Decoding is greedy here; the released evaluation sampled with the checkpoint's own
-settings. Weights are the user's choice, for example alexzyqi/GPT4Scene-qwen2vl_full_sft_mark_32_3D_img512.
+most 128 tokens with ids such as `<OBJ012>`. The pictures come from `spaceland.asking.layout.RELEASED`, the words from
+`spaceland.asking.templates.FINETUNED`. Decoding is greedy here; the released evaluation sampled with the checkpoint's
+own settings. Weights are the user's choice, for example alexzyqi/GPT4Scene-qwen2vl_full_sft_mark_32_3D_img512.
 """
 
 from __future__ import annotations

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from spaceland.ask.templates import Task
+from spaceland.asking.templates import Task
 from spaceland.commands.stages import DEFAULT, Stages, prepare_source
 
 if TYPE_CHECKING:
-    from spaceland.ask.evidence import Evidence
+    from spaceland.asking.evidence import Evidence
     from spaceland.pipeline.config import PipelineConfig
     from spaceland.prompts.marked import MarkedFolder
 
@@ -88,12 +88,12 @@ def ask(
         dry_run: Show the whole request and its estimate; send nothing.
         stages: How a video or a recording becomes a scene (see spaceland reconstruct).
     """
-    from spaceland.ask.answer import ask as ask_model
-    from spaceland.ask.evidence import write_evidence
-    from spaceland.ask.layout import RELEASED, LayoutConfig
-    from spaceland.ask.request import AskConfig, build_request, check_question, show_request
-    from spaceland.ask.situation import Situation
-    from spaceland.ask.templates import FINETUNED, ZERO_SHOT, read_templates
+    from spaceland.asking.answer import ask as ask_model
+    from spaceland.asking.evidence import write_evidence
+    from spaceland.asking.layout import RELEASED, LayoutConfig
+    from spaceland.asking.request import AskConfig, build_request, check_question, show_request
+    from spaceland.asking.situation import Situation
+    from spaceland.asking.templates import FINETUNED, ZERO_SHOT, read_templates
     from spaceland.chat.estimate import estimate, read_prices
     from spaceland.chat.open_model import HOW, ModelOptions, open_model, parse_model
     from spaceland.chat.types import Generation

@@ -38,6 +38,7 @@ class BatchFinder(Protocol):
     def name(self) -> str:
         """What reports call it."""
         ...
+
     batch_size: int
 
     def detect_many(self, images: Sequence[UInt8[np.ndarray, "h w 3"]]) -> list[list[Detection]]:

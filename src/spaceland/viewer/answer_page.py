@@ -10,9 +10,9 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from spaceland.ask.evidence import Evidence, color_of
-from spaceland.ask.request import show_request
-from spaceland.ask.templates import object_id
+from spaceland.asking.evidence import Evidence, color_of
+from spaceland.asking.request import show_request
+from spaceland.asking.templates import object_id
 from spaceland.files import write_text
 from spaceland.viewer.html import Child, Html, join, number, page, table, tag
 

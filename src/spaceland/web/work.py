@@ -14,11 +14,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from spaceland.ask.answer import ask
-from spaceland.ask.evidence import write_evidence
-from spaceland.ask.layout import RELEASED
-from spaceland.ask.request import AskConfig, Request, build_request, show_request
-from spaceland.ask.templates import FINETUNED, TASKS, Task
+from spaceland.asking.answer import ask
+from spaceland.asking.evidence import write_evidence
+from spaceland.asking.layout import RELEASED
+from spaceland.asking.request import AskConfig, Request, build_request, show_request
+from spaceland.asking.templates import FINETUNED, TASKS, Task
 from spaceland.chat.estimate import Estimate, estimate
 from spaceland.chat.open_model import ModelOptions, ModelSpec, open_model, parse_model
 from spaceland.chat.types import ChatModel, Generation

@@ -17,7 +17,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image, ImageDraw, ImageFont
 from scipy.spatial import ConvexHull, QhullError
 
-from spaceland.ask.answer import Answer
+from spaceland.asking.answer import Answer
 from spaceland.chat.estimate import Estimate
 from spaceland.chat.pictures import read_rgb
 from spaceland.files import encode_jpeg, encode_png, write_bytes, write_json

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from spaceland.ask.parse import parse_ids
+from spaceland.asking.parse import parse_ids
 
 LABELS = {0: "door", 3: "armchair", 4: "picture", 7: "office chair", 12: "table", 99: "lamp"}
 

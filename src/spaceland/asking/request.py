@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from spaceland.ask.layout import Arranged, LayoutConfig, arrange
-from spaceland.ask.situation import Situation, describe_situation, free_number, known_mark
-from spaceland.ask.templates import TASKS, ZERO_SHOT, Task, Templates, fill, object_id
+from spaceland.asking.layout import Arranged, LayoutConfig, arrange
+from spaceland.asking.situation import Situation, describe_situation, free_number, known_mark
+from spaceland.asking.templates import TASKS, ZERO_SHOT, Task, Templates, fill, object_id
 from spaceland.chat.types import Generation, Message, Picture
 from spaceland.errors import ChatError
 from spaceland.prompts.marked import MarkedFolder

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from spaceland.ask.parse import ParsedIds, parse_ids
-from spaceland.ask.request import Request
-from spaceland.ask.templates import Task
+from spaceland.asking.parse import ParsedIds, parse_ids
+from spaceland.asking.request import Request
+from spaceland.asking.templates import Task
 from spaceland.benchmarks.numbers import stated_number
 from spaceland.chat.types import ChatModel, Reply
 from spaceland.prompts.marked import MarkedFolder

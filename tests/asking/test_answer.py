@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from spaceland.ask.answer import ask, read_answer
-from spaceland.ask.evidence import project_box, write_evidence
-from spaceland.ask.request import AskConfig, build_request
-from spaceland.ask.templates import Task
+from spaceland.asking.answer import ask, read_answer
+from spaceland.asking.evidence import project_box, write_evidence
+from spaceland.asking.request import AskConfig, build_request
+from spaceland.asking.templates import Task
 from spaceland.chat.pictures import read_rgb
 from spaceland.chat.types import Reply
 from spaceland.prompts.marked import MarkedFolder

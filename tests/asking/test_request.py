@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from spaceland.ask.answer import read_answer
-from spaceland.ask.evidence import write_evidence
-from spaceland.ask.layout import RELEASED, LayoutConfig, arrange
-from spaceland.ask.request import AskConfig, build_request, show_request
-from spaceland.ask.situation import Situation, free_number
-from spaceland.ask.templates import FINETUNED, TASKS, ZERO_SHOT, read_templates
+from spaceland.asking.answer import read_answer
+from spaceland.asking.evidence import write_evidence
+from spaceland.asking.layout import RELEASED, LayoutConfig, arrange
+from spaceland.asking.request import AskConfig, build_request, show_request
+from spaceland.asking.situation import Situation, free_number
+from spaceland.asking.templates import FINETUNED, TASKS, ZERO_SHOT, read_templates
 from spaceland.chat.pictures import read_rgb
 from spaceland.chat.types import Picture, Reply
 from spaceland.errors import ChatError, SceneError

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from spaceland.ask.templates import object_id
+from spaceland.asking.templates import object_id
 from spaceland.errors import ChatError
 from spaceland.prompts.marked import MarkedFolder
 from spaceland.prompts.messages import Shown
