@@ -7,6 +7,8 @@ import io
 import json
 import os
 import secrets
+import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,11 @@ from jaxtyping import Shaped
 from PIL import Image
 
 from spaceland.errors import OutputError, SceneError
+
+PICTURE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
+"""Of the picture files that a person may hand over: photos, frames."""
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, NotImplementedError, EOFError)
+"""What reading a damaged, encrypted or oddly packed ZIP archive may raise."""
 
 
 @contextlib.contextmanager

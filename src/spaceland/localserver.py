@@ -16,6 +16,7 @@ import hmac
 import json
 import secrets
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from email.message import Message
@@ -130,7 +131,7 @@ class LocalServer(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class LocalHandler(BaseHTTPRequestHandler):
+class LocalHandler(BaseHTTPRequestHandler, ABC):
     """Answers requests of a `LocalServer`; `get` and `post` say what."""
 
     server_version, sys_version = "spaceland", ""
@@ -143,13 +144,13 @@ class LocalHandler(BaseHTTPRequestHandler):
     body_read = False
     """Whether somebody began to read the request's body; set it before doing so."""
 
+    @abstractmethod
     def get(self, address: SplitResult) -> Reply:
         """The reply to GET."""
-        raise NotImplementedError
 
+    @abstractmethod
     def post(self, address: SplitResult) -> Reply:
         """The reply to POST."""
-        raise NotImplementedError
 
     @property
     def local(self) -> LocalServer:

@@ -30,6 +30,7 @@ from spaceland.chat.types import Picture
 from spaceland.errors import SceneError
 from spaceland.evaluation.frames import FramePolicy
 from spaceland.evaluation.tables import StoredPicture
+from spaceland.files import PICTURE_SUFFIXES
 
 _PICTURES = ("images", "image", "image_path", "image_paths", "img_path")
 _VIDEOS = ("video", "video_path", "Video", "video_name")
@@ -132,8 +133,7 @@ class MediaFinder:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    suffixes = (".jpg", ".jpeg", ".png", ".webp")
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in suffixes) if folder.is_dir() else []
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES) if folder.is_dir() else []
 
 
 def _own_pictures(row: Row) -> Iterator[str | bytes | StoredPicture]:

@@ -11,10 +11,10 @@ import importlib
 from pathlib import Path
 
 from spaceland.errors import SourceError
+from spaceland.files import PICTURE_SUFFIXES
 from spaceland.scenes.sources import KINDS
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mpg", ".mpeg", ".ts", ".3gp")
-_PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 _PREFIXES = ("video:", "images:")
 
 
@@ -49,4 +49,4 @@ def _refuse_own(path: Path) -> None:
 
 
 def _has_pictures(folder: Path) -> bool:
-    return any(file.suffix.lower() in _PICTURES for file in folder.iterdir())
+    return any(file.suffix.lower() in PICTURE_SUFFIXES for file in folder.iterdir())

@@ -26,6 +26,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from spaceland.errors import SceneError, SourceError
+from spaceland.files import PICTURE_SUFFIXES
 from spaceland.reconstruct.types import CaptureImage
 
 
@@ -68,7 +69,7 @@ def open_capture(location: str | Path) -> Capture:
         SourceError: there is nothing, or nothing that is a picture or a video.
         SceneError: a video of which no frame can be decoded; photos of many sizes.
     """
-    from spaceland.reconstruct.capture_folder import SUFFIXES, open_folder
+    from spaceland.reconstruct.capture_folder import open_folder
     from spaceland.reconstruct.capture_video import open_video
 
     path = Path(location).expanduser()
@@ -76,7 +77,7 @@ def open_capture(location: str | Path) -> Capture:
         return open_folder(path)
     if not path.exists():
         raise SourceError(f"there is no file or folder {path}; give a video file or a folder of pictures")
-    if path.suffix.lower() in SUFFIXES:
+    if path.suffix.lower() in PICTURE_SUFFIXES:
         raise SourceError(f"{path} is a single picture; give the folder that holds all pictures of the room")
     return open_video(path)
 

@@ -23,10 +23,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from spaceland.errors import SceneError, SourceError
+from spaceland.files import PICTURE_SUFFIXES
 from spaceland.reconstruct.capture import Capture, only_picture, small_size
 from spaceland.reconstruct.types import CaptureImage
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp"})
 _UNREADABLE_SUFFIXES = frozenset({".heic", ".heif", ".avif", ".dng", ".tif", ".tiff", ".bmp", ".gif"})
 _COLOR_MODES = frozenset({"RGB", "RGBA", "L", "LA", "P", "CMYK", "YCbCr"})
 _FILM_DIAGONAL_MM = float(np.hypot(36.0, 24.0))
@@ -89,7 +89,7 @@ def open_folder(folder: Path) -> Capture:
             continue
         if suffix in _UNREADABLE_SUFFIXES:
             skipped[f"{suffix[1:]} pictures (save them as jpg)"] += 1
-        elif suffix in SUFFIXES:
+        elif suffix in PICTURE_SUFFIXES:
             header = _header(path)
             if isinstance(header, str):
                 skipped[header] += 1

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,13 +20,13 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from spaceland.errors import SceneError
+from spaceland.files import ZIP_ERRORS
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.scenes.images import check_size, content_key, depth_from_counts, pick, read_pgm
 from spaceland.scenes.scene import Frame
 
 _NAME = re.compile(r"frame-(\d+)\.(color\.jpg|depth\.pgm|pose\.txt)")
 _MAX_MEMBER_BYTES = 1 << 26
-_ZIP_ERRORS = (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, NotImplementedError, EOFError)
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Members:
                 if info.file_size > _MAX_MEMBER_BYTES:
                     raise SceneError(f"{self.path}: {name} would have {info.file_size} bytes; the archive is damaged")
                 return archive.read(info)
-        except _ZIP_ERRORS as error:
+        except ZIP_ERRORS as error:
             raise SceneError(f"{self.path / name} cannot be read ({error}); copy it again") from error
 
     def file(self, name: str) -> Path | None:
@@ -76,7 +75,7 @@ def _zip_key(members: Members, name: str, scale: float) -> str:
         with zipfile.ZipFile(members.path) as archive:
             info = archive.getinfo(members.places[name])
             return content_key(repr((info.CRC, info.file_size, scale)))()
-    except _ZIP_ERRORS as error:
+    except ZIP_ERRORS as error:
         raise SceneError(f"{members.path} cannot be read ({error}); copy it again") from error
 
 
@@ -140,7 +139,7 @@ def _members(path: Path) -> Members | None:
     try:
         with zipfile.ZipFile(archive) as opened:
             names = opened.namelist()
-    except _ZIP_ERRORS as error:
+    except ZIP_ERRORS as error:
         raise SceneError(
             f"{archive} is not a readable archive ({error}); it may be truncated, copy it again"
         ) from error

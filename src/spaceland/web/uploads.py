@@ -12,22 +12,19 @@ import re
 import secrets
 import shutil
 import zipfile
-import zlib
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from spaceland.errors import OutputError, SourceError
-from spaceland.files import atomic_path
+from spaceland.files import PICTURE_SUFFIXES, ZIP_ERRORS, atomic_path
 from spaceland.pipeline.inputs import VIDEO_SUFFIXES
 from spaceland.pipeline.run import Bars, without_bars
 
 SUFFIXES = (*VIDEO_SUFFIXES, ".zip", ".r3d")
-PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 UPLOAD_ID = re.compile(r"[0-9a-f]{16}")
 _CHUNK = 1 << 20
 _MAX_PICTURES, _MAX_PICTURE_BYTES = 20_000, 1 << 26
 _KEEP_FREE = 1 << 28
-_DAMAGED = (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError)
 
 
 class Stream(Protocol):
@@ -98,7 +95,7 @@ class Uploads:
         try:
             with zipfile.ZipFile(path) as archive:
                 return _unpack(archive, path, work, self.limit, bars)
-        except _DAMAGED as error:
+        except ZIP_ERRORS as error:
             if isinstance(error, OSError) and error.errno is not None:
                 raise OutputError(f"cannot unpack pictures: {error.strerror or error}") from error
             raise SourceError(f"the archive cannot be read ({error}); pack it again without a password") from error
@@ -119,7 +116,7 @@ def _unpack(archive: zipfile.ZipFile, path: Path, work: Path, limit: int, bars: 
         if not own.exists():
             own.hardlink_to(path)
         return f"phone:{own}"
-    pictures = [info for info in members if _suffix(info, PICTURES)]
+    pictures = [info for info in members if _suffix(info, PICTURE_SUFFIXES)]
     videos = [info for info in members if _suffix(info, VIDEO_SUFFIXES)]
     if len(videos) == 1 and len(pictures) < 2:
         video = work / f"video{_suffix(videos[0], VIDEO_SUFFIXES)}"
@@ -135,7 +132,7 @@ def _unpack(archive: zipfile.ZipFile, path: Path, work: Path, limit: int, bars: 
     left = limit
     with bars("unpacking", len(pictures)) as advance:
         for k, info in enumerate(sorted(pictures, key=lambda info: _natural(info.filename))):
-            file = folder / f"{k:06d}{_suffix(info, PICTURES)}"
+            file = folder / f"{k:06d}{_suffix(info, PICTURE_SUFFIXES)}"
             left -= _extract(archive, info, file, min(left, _MAX_PICTURE_BYTES))
             advance(1, "")
     return f"images:{folder}"

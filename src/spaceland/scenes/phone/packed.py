@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import zipfile
-import zlib
 from functools import cached_property
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from spaceland.errors import SceneError
+from spaceland.files import ZIP_ERRORS
 
 _MAX_BYTES = 1 << 28
 """No picture, depth image or table of a recording is as large as this (256 MB); an archive that says so is hostile."""
@@ -32,7 +32,7 @@ class Packed:
         try:
             with zipfile.ZipFile(self.path) as archive:
                 return {info.filename: info for info in archive.infolist()}
-        except (OSError, zipfile.BadZipFile) as error:
+        except ZIP_ERRORS as error:
             raise SceneError(f"{self.path} is not a readable archive ({error}); copy it again") from error
 
     def __contains__(self, name: str) -> bool:
@@ -60,7 +60,7 @@ class Packed:
                 return archive.read(info)
         except (KeyError, FileNotFoundError):
             raise SceneError(f"{self.path} lacks {name}; export the recording again") from None
-        except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
+        except ZIP_ERRORS as error:
             raise SceneError(f"{self.path}: {name} cannot be read ({error}); copy it again") from error
 
     def image(self, name: str) -> UInt8[np.ndarray, "h w 3"]:
