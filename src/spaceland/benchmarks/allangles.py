@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from spaceland.benchmarks.cards import Card, bare_letter, check_protocol
 from spaceland.benchmarks.choices import by_letter, inferred_letter
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.means import TaskMeans
 from spaceland.benchmarks.types import Row
 
@@ -14,7 +15,7 @@ CATEGORIES = (
     "attribute_identification", "camera_pose_estimation", "counting", "manipulation", "relative_direction",
     "relative_distance",
 )  # fmt: skip
-FRAMES = {"rule": "all views of the row"}
+FRAMES: dict[str, FramePolicy] = {"official": FramePolicy(rule="all", published="rule all views of the row")}
 PROMPTS = {"post": "Please select the correct answer from the options above. \n"}
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from spaceland.benchmarks.cards import Card, bare_letter, check_protocol
 from spaceland.benchmarks.choices import blink_letter, by_letter, first_letter, inferred_letter
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.judge import Judge
 from spaceland.benchmarks.means import TaskMeans
 from spaceland.benchmarks.types import Protocol, Reply, Row, RowScore
@@ -23,7 +24,9 @@ TASKS = (
 SPATIAL = ("Multi-view_Reasoning", "Relative_Depth", "Spatial_Relation")
 """What VG-LLM calls the spatial part."""
 DISCLAIMED = ("Forensic_Detection", "Jigsaw", "Art_Style")
-FRAMES = {"rule": "image_1 to image_4 of the row, those that are there"}
+FRAMES: dict[str, FramePolicy] = {
+    "official": FramePolicy(rule="all", published="rule image_1 to image_4 of the row, those that are there")
+}
 PROMPTS = {
     "lmms-eval": (
         "Note: You only need to respond with {letters} without providing any additional information.\n{prompt}"

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from spaceland.benchmarks.cards import Card, GroupedMeans, bare_letter, check_protocol
 from spaceland.benchmarks.choices import by_letter, cambrian_letter, first_letter, inferred_letter, phrase_letter
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.types import Row
 
 SOURCES = {"2D": ("ADE20K", "COCO"), "3D": ("Omni3D",)}
-FRAMES = {"rule": "the picture of the row"}
+FRAMES: dict[str, FramePolicy] = {"official": FramePolicy(rule="all", published="rule the picture of the row")}
 PROMPTS = {
     "official": "{prompt}\nAnswer with the option's letter from the given choices directly.",
     "lmms-eval": (

@@ -35,6 +35,7 @@ from spaceland.benchmarks.embodiedscan_read import (
     tolerant_detections,
     truths,
 )
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.known import ScoreError
 from spaceland.benchmarks.types import Benchmark, Protocol, Reply, Row, RowScore, Summary
 from spaceland.files import read_json
@@ -67,8 +68,10 @@ PROMPTS: Mapping[str, str] = {
     "strict": _PROMPT,
 }
 """Texts by protocol; the sentence about confidence is ours."""
-FRAMES: Mapping[str, Mapping[str, object]] = {
-    "vg-llm": {"num_frames": (4, 6), "rule": "the row's images, in order: consecutive frames at one a second"}
+FRAMES: dict[str, FramePolicy] = {
+    "vg-llm": FramePolicy(
+        rule="all", published="num_frames (4, 6), rule the row's images, in order: consecutive frames at one a second"
+    )
 }
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from spaceland.benchmarks.cards import Card, GroupedMeans, bare_letter, check_protocol
 from spaceland.benchmarks.choices import first_letter
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.types import Row
 from spaceland.benchmarks.vlmevalkit import option_letter
 
-FRAMES = {"rule": "the picture of the row"}
+FRAMES: dict[str, FramePolicy] = {"official": FramePolicy(rule="all", published="rule the picture of the row")}
 PROMPTS = {
     "official": (
         "Note: You only need to respond with A, B, C, D without providing any additional information.\n"

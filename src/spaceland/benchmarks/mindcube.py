@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from spaceland.benchmarks.cards import Card, bare_letter, check_protocol
 from spaceland.benchmarks.choices import mindcube_letter, options_in_text
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.means import TaskMeans
 from spaceland.benchmarks.types import Row
 from spaceland.benchmarks.vlmevalkit import option_letter
 
 SETTINGS = ("around", "rotation", "translation", "among")
-FRAMES = {"rule": "all pictures of the row"}
+FRAMES: dict[str, FramePolicy] = {"official": FramePolicy(rule="all", published="rule all pictures of the row")}
 PROMPTS = {"official": "{input_prompt}"}
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from spaceland.benchmarks.cards import Card, bare_letter, check_protocol
 from spaceland.benchmarks.choices import options_in_text, quoted_letter
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.means import TaskMeans
 from spaceland.benchmarks.types import Row
 from spaceland.benchmarks.vlmevalkit import option_letter
 
-FRAMES = {"rule": "all pictures of the row"}
+FRAMES: dict[str, FramePolicy] = {"official": FramePolicy(rule="all", published="rule all pictures of the row")}
 PROMPTS = {
     "post": (
         "\nAnswer with the option's letter from the given choices directly. Enclose the option's letter within ``."

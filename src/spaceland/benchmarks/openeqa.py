@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from spaceland.benchmarks.baselines import Baselines
 from spaceland.benchmarks.cards import GroupedMeans, check_protocol
 from spaceland.benchmarks.clean import strict_words
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.judge import Judge
 from spaceland.benchmarks.types import Benchmark, Protocol, Reply, Row, RowScore
 from spaceland.chat.types import Generation
@@ -23,7 +24,9 @@ CATEGORIES = (
     "attribute recognition", "functional reasoning", "object localization", "object recognition",
     "object state recognition", "spatial understanding", "world knowledge",
 )  # fmt: skip
-FRAMES = {"rule": "50 frames for GPT-4V, 15 for Gemini, 20 for Claude, evenly spread"}
+FRAMES: dict[str, FramePolicy] = {
+    "official": FramePolicy(published="rule 50 frames for GPT-4V, 15 for Gemini, 20 for Claude, evenly spread")
+}
 PROMPTS = {"ours": "{question}\nAnswer the question using a single word or phrase."}
 GENERATION = Generation(max_tokens=32, temperature=0.2, seed=1234)
 JUDGE_MODEL = "gpt-4-1106-preview"

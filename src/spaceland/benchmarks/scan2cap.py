@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from spaceland.benchmarks.clean import strict_text
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.scan2cap_rows import descriptions_of, iou_of, object_key, problem_of, released_fields, row_id
 from spaceland.benchmarks.scan2cap_rows import rows_from_scanrefer as rows_from_scanrefer
 from spaceland.benchmarks.scan2cap_rows import spaced as spaced
@@ -37,10 +38,12 @@ PROMPTS = {
     "chat-scene": "Describe the appearance of the {mark}, then elaborate on its positioning relative to other objects "
     "in the scene.",
 }
-FRAMES = {
-    "chat-scene": {"frames": 32, "rule": "uniform", "marks": True, "bev": True, "long_side_px": 512},
-    "video-3d-llm": {"frames": 32, "rule": "uniform"},
-    "vg-llm": {"frames": 32, "rule": "circular"},
+FRAMES: dict[str, FramePolicy] = {
+    "chat-scene": FramePolicy(
+        long_side_px=512, published="frames 32, rule uniform, marks True, bev True, long_side_px 512"
+    ),
+    "video-3d-llm": FramePolicy(published="frames 32, rule uniform"),
+    "vg-llm": FramePolicy(published="frames 32, rule circular"),
 }
 
 

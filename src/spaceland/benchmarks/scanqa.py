@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spaceland.benchmarks.clean import chat_scene_reply, clean, strict_text
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.text.answers import (
     AnswerRule,
     match_all,
@@ -39,9 +40,11 @@ PROMPTS = {
     "chat-scene": "{question} Answer the question using a single word or phrase.",
     "video-3d-llm": "{question} Answer the question simply.",
 }
-FRAMES = {
-    "chat-scene": {"frames": 32, "rule": "uniform", "marks": True, "bev": True, "long_side_px": 512},
-    "video-3d-llm": {"frames": 32, "rule": "uniform"},
+FRAMES: dict[str, FramePolicy] = {
+    "chat-scene": FramePolicy(
+        long_side_px=512, published="frames 32, rule uniform, marks True, bev True, long_side_px 512"
+    ),
+    "video-3d-llm": FramePolicy(published="frames 32, rule uniform"),
 }
 
 

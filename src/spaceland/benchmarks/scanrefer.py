@@ -31,6 +31,7 @@ from spaceland.benchmarks.box_rows import (
     scene_of,
     with_side_files,
 )
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.label_map import OTHERS_18
 from spaceland.benchmarks.types import Benchmark, Protocol, Reply, Row, RowScore, Summary
 
@@ -71,10 +72,16 @@ PROMPTS: Mapping[str, str] = {
     "strict": _WORLD_BOX,
 }
 """Texts by protocol. Those of `official`, `spar` and `strict` are ours: nothing official exists in words."""
-FRAMES: Mapping[str, Mapping[str, object]] = {
-    "gpt4scene": {"num_frames": 32, "rule": "evenly spread, marked, after a bird's-eye view", "longer_side_px": 512},
-    "vg-llm": {"num_frames": 32, "rule": "the row's images, in order", "before_each": "Frame-{index}: ", "first": 0},
-    "spar": {"num_frames": 32, "rule": "the row's images, in order", "first": 1},
+FRAMES: dict[str, FramePolicy] = {
+    "gpt4scene": FramePolicy(
+        long_side_px=512,
+        published="num_frames 32, rule evenly spread, marked, after a bird's-eye view, longer_side_px 512",
+    ),
+    "vg-llm": FramePolicy(
+        label="Frame-{index}: ",
+        published="num_frames 32, rule the row's images, in order, before_each Frame-{index}: , first 0",
+    ),
+    "spar": FramePolicy(first=1, published="num_frames 32, rule the row's images, in order, first 1"),
 }
 """How many frames a protocol shows, and how. Chat-Scene sees features of proposals, ScanRefer's own models a cloud."""
 

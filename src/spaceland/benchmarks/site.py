@@ -12,10 +12,11 @@ from random import Random
 
 from spaceland.benchmarks.cards import Card, bare_letter, check_protocol
 from spaceland.benchmarks.choices import site_letter
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.replies import LETTERS
 from spaceland.benchmarks.types import Row, RowScore, Summary
 
-FRAMES = {"video": {"num": 32, "rule": "32 frames (EASI)"}, "image": {"rule": "all pictures of the row"}}
+FRAMES: dict[str, FramePolicy] = {"official": FramePolicy(published="num 32, rule 32 frames (EASI)")}
 PROMPTS = {
     "video": (
         "Select the best answer to the following multiple-choice question based on the video. Respond with only the "

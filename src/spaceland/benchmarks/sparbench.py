@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from spaceland.benchmarks import sparbench_rules as rules
 from spaceland.benchmarks.baselines import Baselines, mean_chance
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.means import TaskMeans
 from spaceland.benchmarks.replies import strict_choice, strict_number
 from spaceland.benchmarks.types import Benchmark, Protocol, Reply, Row, RowScore
@@ -33,7 +34,9 @@ GROUPS = {"Low": LOW, "Middle": MIDDLE, "High": HIGH}
 MIDDLE_BUG = "Middle without view_change_infer"
 """What the released aggregator prints as Middle: a suffix that it strips wrongly drops the third task."""
 EXPECTED_ROWS = {"test (header of the card)": 7211, "test (text of the card)": 7207, "tiny": 1000}
-FRAMES = {"rule": "all pictures of the row, markers drawn"}
+FRAMES: dict[str, FramePolicy] = {
+    "official": FramePolicy(rule="all", published="rule all pictures of the row, markers drawn")
+}
 PROMPTS = {
     "number": "Please answer the question using a single word or phrase.",
     "choice": "Answer with the option's letter from the given choices directly.",

@@ -17,6 +17,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 
 from spaceland.benchmarks.clean import chat_scene_reply, clean, strict_text
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.text.answers import (
     AnswerRule,
     match_all,
@@ -35,9 +36,11 @@ EXPECTED_ROWS = {"test": 3519, "val": 3261}
 SPLITS = {"chat-scene": "val", "video-3d-llm": "test", "llava-3d": "test", "leo": "test"}
 """Which split the figures published with a protocol are about."""
 PROMPT = "{situation} {question} Answer the question using a single word or phrase."
-FRAMES = {
-    "chat-scene": {"frames": 32, "rule": "uniform", "marks": True, "bev": True, "long_side_px": 512},
-    "video-3d-llm": {"frames": 32, "rule": "uniform"},
+FRAMES: dict[str, FramePolicy] = {
+    "chat-scene": FramePolicy(
+        long_side_px=512, published="frames 32, rule uniform, marks True, bev True, long_side_px 512"
+    ),
+    "video-3d-llm": FramePolicy(published="frames 32, rule uniform"),
 }
 
 

@@ -18,13 +18,14 @@ from typing import Any
 
 from scipy.spatial.transform import Rotation
 
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.sqa3d import EXPECTED_ROWS
 from spaceland.benchmarks.text.answers import mean_metric
 from spaceland.benchmarks.types import Benchmark, Protocol, Reply, Row, RowScore, Summary
 
 GUESSES = 3
 _LONGEST = 10_000
-FRAMES: dict[str, dict[str, Any]] = {}
+FRAMES: dict[str, FramePolicy] = {}
 NAMES = ("Acc@0.5m", "Acc@1m", "Acc@15deg", "Acc@30deg")
 Guess = tuple[tuple[float, float] | None, float | None]
 """Position x, y in metres, and turn about z in radians; None where one was not given."""

@@ -7,10 +7,16 @@ from pathlib import PurePosixPath
 
 from spaceland.benchmarks.cards import Card, GroupedMeans, bare_letter, check_protocol
 from spaceland.benchmarks.choices import sti_letter
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.types import Row
 from spaceland.benchmarks.vlmevalkit import option_letter
 
-FRAMES = {"num": 30, "rule": "as many frames a second as give at most 30 over the video; its own rate for short ones"}
+FRAMES: dict[str, FramePolicy] = {
+    "official": FramePolicy(
+        num=30,
+        published="num 30, rule as many frames a second as give at most 30 over the video; its own rate for short ones",
+    )
+}
 PROMPTS = {
     "official": "From {start} s to {end} s. {question}\n{options}\nPlease output only the option letter!",
 }

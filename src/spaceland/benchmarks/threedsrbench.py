@@ -14,10 +14,13 @@ from spaceland.benchmarks.allangles import PROMPTS as PROMPTS
 from spaceland.benchmarks.allangles import columns, vlmevalkit_prompt
 from spaceland.benchmarks.cards import Card, bare_letter, check_protocol
 from spaceland.benchmarks.choices import by_letter, inferred_letter, pattern_letter
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.types import Row, RowScore, Summary
 
 MAIN = ("height", "location", "orientation", "multi_object")
-FRAMES = {"rule": "the picture of the row, mirrored in -flip rows"}
+FRAMES: dict[str, FramePolicy] = {
+    "official": FramePolicy(rule="all", published="rule the picture of the row, mirrored in -flip rows")
+}
 _TURN = re.compile(r"-\d+$")
 
 

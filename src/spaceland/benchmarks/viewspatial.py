@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from spaceland.benchmarks.cards import Card, bare_letter, check_protocol
 from spaceland.benchmarks.choices import last_line_letter, options_in_text
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.means import TaskMeans
 from spaceland.benchmarks.types import Row
 from spaceland.benchmarks.vlmevalkit import option_letter
 
-FRAMES = {"rule": "all pictures of the row"}
+FRAMES: dict[str, FramePolicy] = {"official": FramePolicy(rule="all", published="rule all pictures of the row")}
 PROMPTS = {
     "official": "{question}{choices}\nReply only to the corresponding option.\nAnswer:",
     "lmms-eval": "Question: {question}\nChoices: {choices}\nReply only to the corresponding option.\nAnswer:",

@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from spaceland.benchmarks.baselines import Baselines
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.means import TaskMeans
 from spaceland.benchmarks.numbers import mean_relative_accuracy, number_words
 from spaceland.benchmarks.replies import LETTERS, strict_choice, strict_number
@@ -31,10 +32,15 @@ TASKS = {
 GROUPS = {"Numerical": NUMBERS, "Multiple-choice": tuple(TASKS)[4:]}
 EXPECTED_ROWS = {"full": 5131, "full (older releases)": 5130, "debiased": 2363}
 UNITS = {"object_abs_distance": "m", "object_size_estimation": "cm"}
-FRAMES = {
-    "official": {"num": 32, "rule": "linspace(0, n - 1, num), cut to whole numbers; 8 for InternVL2, 16 for GPT-4o"},
-    "lmms-eval": {"num": 32, "rule": "linspace(0, n - 1, num), cut to whole numbers"},
-    "vlmevalkit": {"num": 32, "rule": "the same, and the last frame besides where it is not among them"},
+FRAMES: dict[str, FramePolicy] = {
+    "official": FramePolicy(
+        rule="linspace",
+        published="num 32, rule linspace(0, n - 1, num), cut to whole numbers; 8 for InternVL2, 16 for GPT-4o",
+    ),
+    "lmms-eval": FramePolicy(rule="linspace", published="num 32, rule linspace(0, n - 1, num), cut to whole numbers"),
+    "vlmevalkit": FramePolicy(
+        rule="linspace-last", published="num 32, rule the same, and the last frame besides where it is not among them"
+    ),
 }
 PROMPTS = {
     "pre": "These are frames of a video.",

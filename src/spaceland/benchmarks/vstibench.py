@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from spaceland.benchmarks.baselines import Baselines
 from spaceland.benchmarks.cards import bare_letter, check_protocol
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.means import TaskMeans
 from spaceland.benchmarks.numbers import mean_relative_accuracy
 from spaceland.benchmarks.replies import LETTERS, strict_choice, strict_number
@@ -26,7 +27,9 @@ GROUPS = {
     "relative position": CHOICES[:3], "relative distance": CHOICES[3:6], "Numerical": NUMBERS,
     "Multiple-choice": CHOICES,
 }  # fmt: skip
-FRAMES = {"num": 32, "rule": "linspace(0, n - 1, num), cut to whole numbers"}
+FRAMES: dict[str, FramePolicy] = {
+    "official": FramePolicy(rule="linspace", published="num 32, rule linspace(0, n - 1, num), cut to whole numbers")
+}
 PROMPTS = {
     "pre": "These are frames of a video.",
     "choice": "Answer with the option's letter from the given choices directly.",

@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.known import ScoreError, benchmark_module
 from spaceland.benchmarks.score import prepare_rows
 from spaceland.benchmarks.types import Benchmark, Row
 from spaceland.chat.pictures import decode_picture
 from spaceland.errors import SpacelandError
 from spaceland.evaluation.compare import RIGHT
-from spaceland.evaluation.frames import FramePolicy, policy_of
+from spaceland.evaluation.frames import policy_of
 from spaceland.evaluation.loaded import Loaded
 from spaceland.evaluation.media import Media, MediaFinder, load_media
 from spaceland.files import encode_jpeg, read_json, write_text

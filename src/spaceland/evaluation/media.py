@@ -24,11 +24,11 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.types import Row
 from spaceland.chat.pictures import make_picture, shrink
 from spaceland.chat.types import Picture
 from spaceland.errors import SceneError
-from spaceland.evaluation.frames import FramePolicy
 from spaceland.evaluation.tables import StoredPicture
 from spaceland.files import PICTURE_SUFFIXES
 

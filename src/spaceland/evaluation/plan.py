@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.known import ScoreError, benchmark_module
 from spaceland.benchmarks.score import find_protocol, prepare_rows
 from spaceland.benchmarks.types import Benchmark, Row
 from spaceland.chat.types import Message, Picture
-from spaceland.evaluation.frames import FramePolicy, policy_of
+from spaceland.evaluation.frames import policy_of
 from spaceland.evaluation.media import Media, MediaFinder, MediaMissingError
 
 MAX_TOKENS = {"vsibench": 16, "sparbench": 100, "scanrefer": 100, "scan2cap": 100, "embodiedscan-det": 2000}
