@@ -218,7 +218,7 @@ def _text_table(path: Path, delimiter: str) -> list[dict[str, Any]]:
 
 def _xlsx(path: Path) -> list[dict[str, Any]]:
     try:
-        import openpyxl  # pyrefly: ignore[missing-import]
+        import openpyxl
     except ImportError:
         raise DependencyError(
             f"{path.name} is a spreadsheet and needs openpyxl: pip install openpyxl; or save the table as TSV"
