@@ -16,7 +16,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $(STAMP)
 
 $(EXTRAS): $(STAMP)
-	$(BIN)/python -m pip install --quiet --no-build-isolation -c constraints.txt -e '.[dev,recon,detect,web,model]'
+	$(BIN)/python -m pip install --quiet --no-build-isolation -c constraints.txt -e '.[dev,recon,detect,web,model,serve,tensorboard]'
 	@touch $(EXTRAS)
 
 demo: $(STAMP)

@@ -28,6 +28,14 @@ class ChatError(SpacelandError):
     """A model could not be asked, or its answer is none."""
 
 
+class EncoderError(SpacelandError):
+    """A geometry encoder cannot take these frames, has no such layer or head, or its weights do not fit."""
+
+
+class TrainingError(SpacelandError):
+    """Training cannot begin or go on: a wrong preset or configuration, broken data, a checkpoint of another run."""
+
+
 class DependencyError(SpacelandError):
     """An optional dependency is missing."""
 
