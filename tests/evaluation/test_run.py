@@ -173,7 +173,10 @@ def test_ctrl_c_ends_soon_and_keeps_what_came(rows_file: Path, videos: Path, tmp
     out = tmp_path / "out"
     with serving(*[gold_server] * 3, wait(20, gold_server)) as log:
         argv = [sys.executable, "-m", "spaceland", *command(rows_file, videos, out, log.url)]
-        process = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
+        # A run in the background of a script inherits that interrupts are ignored; a user at a terminal does not.
+        process = subprocess.Popen(
+            argv, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+        )
         until = time.monotonic() + 30
         while len(log.bodies) < 6 and time.monotonic() < until:
             time.sleep(0.01)

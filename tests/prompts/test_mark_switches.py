@@ -268,6 +268,7 @@ def test_mark_size_is_that_of_640_px(room: Scene, tmp_path: Path) -> None:
     assert [m.diameter_px for m in result.bev_marks.marks] == pytest.approx([expected] * len(result.bev_marks.marks))
 
 
+@pytest.mark.heavy
 def test_command_has_all_switches(
     room: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

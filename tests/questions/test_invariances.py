@@ -100,7 +100,14 @@ def test_a_moved_world_gives_the_same_facts(scene: Scene, moved_world: Scene, ta
 
 # Spots on the floor are drawn from the pixels of the picture, which a mirror puts into another order; see
 # test_free_space.py.
-@pytest.mark.parametrize("task", [task for task in TASKS if task != "free_space_point"])
+@pytest.mark.parametrize(
+    "task",
+    [
+        pytest.param(task, marks=pytest.mark.heavy if task == "point_correspondence" else ())
+        for task in TASKS
+        if task != "free_space_point"
+    ],
+)
 def test_a_mirror_swaps_left_and_right_and_nothing_else(scene: Scene, mirror_world: Scene, task: str) -> None:
     if task in WALKED:
         scene, mirror_world = walked_scene(), mirrored(walked_scene())

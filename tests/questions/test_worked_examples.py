@@ -141,6 +141,7 @@ def test_count_and_room_size_need_a_video() -> None:
         assert context.rejections == {"fewer than 32 frames": 1}
 
 
+@pytest.mark.heavy
 def test_room_size_is_the_area_of_the_outline() -> None:
     scene = box_scene(THINGS, walk())
     assert facts(scene, "room_size")[0][0].answer.text == "48.0"

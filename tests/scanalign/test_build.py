@@ -116,6 +116,7 @@ def test_switches_and_proposals(room: Source, tmp_path: Path) -> None:
     assert set(left) == {"no proposal fits well enough"} and 0 < found.counts["scanrefer"] < 2
 
 
+@pytest.mark.heavy
 def test_pictures_follow_the_proposals(room: Source, tmp_path: Path) -> None:
     class Backwards(Halves):
         def find(self, scene: Scene, progress: object = None) -> Found:

@@ -22,7 +22,9 @@ ONE_ROW = ("room_size", "vsi_room_size_estimation", "vsi_object_counting")
 FORMATS = [(task, form) for task, rules in RULES.items() for form in rules.formats]
 
 
-@pytest.mark.parametrize("kind", ["ids", "depth", "mesh", "bare mesh", "points"])
+@pytest.mark.parametrize(
+    "kind", ["ids", "depth", "mesh", *(pytest.param(k, marks=pytest.mark.heavy) for k in ("bare mesh", "points"))]
+)
 def test_rows_hold_in_every_kind_of_scene(kind: str) -> None:
     checker = SceneChecker(room(kind))
     made = rows(kind)
@@ -178,7 +180,9 @@ def test_thresholds_are_those_of_the_dataset(name: str) -> None:
     assert any("setting" in p for p in checker.problems(changed(row, ("facts", "params", name), other)))
 
 
-@pytest.mark.parametrize("kind", ["ids", "depth", "mesh", "bare mesh"])
+@pytest.mark.parametrize(
+    "kind", ["ids", "depth", *(pytest.param(k, marks=pytest.mark.heavy) for k in ("mesh", "bare mesh"))]
+)
 def test_moved_marks_are_found(kind: str) -> None:
     checker, tried, found = SceneChecker(room(kind)), 0, 0
     for row in rows(kind):

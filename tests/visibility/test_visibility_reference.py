@@ -115,6 +115,7 @@ def test_map_sources_agree() -> None:
             assert np.median(np.abs(maps[name].depth - truth.depth)) < off_m, name
 
 
+@pytest.mark.heavy
 def test_half_resolution_keeps_the_area() -> None:
     """Ray-cast maps of 320x240 against 640x480: objects over 400 pixels differ by at most 5 %."""
     camera = CAMERA.scaled(640, 480)
@@ -131,6 +132,7 @@ def test_half_resolution_keeps_the_area() -> None:
     assert compared > 60
 
 
+@pytest.mark.heavy
 def test_sample_rooms_agree_with_the_reference() -> None:
     rooms_module = pytest.importorskip("spaceland.scenes.rooms", reason="sample rooms are not there")
     if not hasattr(rooms_module, "open_source"):
