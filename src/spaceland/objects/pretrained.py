@@ -6,7 +6,6 @@ Nothing here names a default model: weights have licences of their own, and whic
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from jaxtyping import Float, UInt8
 from PIL import Image
 
 from spaceland.errors import DependencyError, SceneError, require
+from spaceland.hub import announce_weights
 
 EXTRA = "model"
 DTYPES = ("float32", "float16", "bfloat16")
@@ -208,7 +208,7 @@ def _text_file(weights: Weights, name: str) -> str | None:
     from huggingface_hub.errors import EntryNotFoundError
 
     if name == "config.json":
-        _announce(weights.where)
+        announce_weights(weights.where)
     try:
         return Path(hf_hub_download(weights.where, name)).read_text("utf-8", errors="replace")
     except EntryNotFoundError:
@@ -220,18 +220,3 @@ def _text_file(weights: Weights, name: str) -> str | None:
             f"{weights.where} is neither a folder nor can it be fetched from huggingface.co ({_short(error)}); "
             "check the id, accept its terms there and log in where it asks for that, or give a folder"
         ) from error
-
-
-def _announce(repo: str) -> None:
-    """Say which weights are about to be used and under which licence, unless they are here already."""
-    from huggingface_hub import model_info, try_to_load_from_cache
-
-    if isinstance(try_to_load_from_cache(repo, "config.json"), str):
-        return
-    try:
-        info = model_info(repo, timeout=20)
-        card = info.card_data
-        licence = (card.get("license_name") or card.get("license")) if card else None
-    except Exception:  # without an answer the download itself will say what is wrong
-        licence = None
-    print(f"weights: {repo} from huggingface.co, licence: {licence or 'not stated, see its page'}", file=sys.stderr)
