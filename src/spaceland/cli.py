@@ -30,8 +30,11 @@ VERBS = {
     "import": "read released SPAR-7M folders, and derive their answers anew",
     "mix": "a weighted training mixture of datasets",
     "scanalign": "GPT4Scene's training set from the published annotations",
+    "vgllm-data": "VG LLM's training and evaluation sets: built, read, written from our rows",
+    "train": "train a vision-language model, plain or with a geometry encoder",
     "cut": "a benchmark from a held-out dataset",
     "score": "score predictions, or a baseline",
+    "serve": "a model behind the OpenAI chat protocol, on this machine",
     "evaluate": "a model on a benchmark: predictions as they come, then scores",
     "compare": "results side by side, with paired intervals, a leaderboard and a failure gallery",
     "rescore": "logs of lmms-eval, VLMEvalKit or others, scored anew under any protocol",
@@ -72,7 +75,7 @@ def run(argv: list[str]) -> int:
         return 2
     import tyro
 
-    name = f"{verb}_" if keyword.iskeyword(verb) else verb
+    name = f"{verb}_" if keyword.iskeyword(verb) else verb.replace("-", "_")
     command = getattr(importlib.import_module(f"spaceland.commands.{name}"), name)
     try:
         return int(tyro.cli(command, args=argv[1:], prog=f"spaceland {verb}") or 0)
