@@ -26,7 +26,8 @@ class PipelineConfig:
     focal_px: float | None = None
     """Focal length of the video in pixels, where it is known."""
     poses: str = "sfm"
-    """What poses the pictures of a plain video. sfm: structure from motion, without weights."""
+    """What poses the pictures of a plain video. sfm: structure from motion, without weights. vggt:PATH_OR_ID or
+    da3:PATH_OR_ID: a network that gives poses, lens and depth in one pass (extra model)."""
     depth: str = "stereo"
     """stereo: from the poses, without weights. mono:ID: a depth model of Hugging Face, by id or folder."""
     scale: str | None = None

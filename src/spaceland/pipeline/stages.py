@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from spaceland.errors import DependencyError, SceneError, require
 from spaceland.pipeline.config import DEFAULTS, PipelineConfig
-from spaceland.pipeline.estimators import pose_estimator
+from spaceland.pipeline.estimators import is_encoder, pose_estimator
 from spaceland.reconstruct.capture import Capture, open_capture
 from spaceland.reconstruct.estimate_io import read_estimate, write_estimate
 from spaceland.reconstruct.stages import StageResult
@@ -60,6 +60,8 @@ def from_capture(path: Path, config: PipelineConfig, runner: Runner) -> Scene:
         geometry = _depth(keyframes, poses, config, runner)
     elif config.depth != DEFAULTS.depth:
         runner.note(f"--depth {config.depth} is not used: the estimator of the poses gives depth")
+    if config.focal_px is not None and is_encoder(config.poses):
+        runner.note(f"--focal-px {config.focal_px:g} is not used: {config.poses} finds the lens by itself")
     return _scene_of_estimate(folder_name(capture.id), keyframes, geometry, config, runner)
 
 
