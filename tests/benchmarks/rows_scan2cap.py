@@ -33,6 +33,7 @@ def make_rows(num: int, seed: int) -> list[dict[str, Any]]:
                 "tokens": [text.split()],
                 "iou": round(rng.uniform(0.51, 0.95), 3),
                 "pred_id": k % 100,
+                "center_camera": [k % 5 - 2.0, 0.5, 1.0 + k % 4],
             }
         )
     return rows

@@ -286,20 +286,19 @@ def test_command_prints_all_protocols_side_by_side(tmp_path: Path, capsys: pytes
     (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     lines = [{"id": row["id"], "prediction": f"It is {gold(row)}"} for row in rows]
     (tmp_path / "p.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    out = tmp_path / "out.json"
-    assert (
-        score("vsibench", rows=tmp_path / "rows.jsonl", predictions=tmp_path / "p.jsonl", protocol="all", json_path=out)
-        == 0
-    )
-    printed = capsys.readouterr().out
+    out, table = tmp_path / "out.json", (str(tmp_path / "rows.jsonl"),)
+    assert score("vsibench", rows=table, predictions=tmp_path / "p.jsonl", protocol="all", json_path=out) == 0
+    printed = " ".join(capsys.readouterr().out.split())
     assert all(name in printed for name in PROTOCOLS)
-    assert "published are full 5131" in printed
+    assert "40 rows; published of VSI-Bench: full 5,131 (5,091 fewer here)" in printed
     found = json.loads(out.read_text())["protocols"]
     assert [round(found[name]["overall"], 6) for name in PROTOCOLS] == [0, 50, 100, 100]
-    assert score("vsibench", rows=tmp_path / "rows.jsonl", predictions=tmp_path / "p.jsonl", json_path=out) == 0
+    assert score("vsibench", rows=table, predictions=tmp_path / "p.jsonl", json_path=out) == 0
     result = json.loads(out.read_text())
     assert {"benchmark", "protocol", "overall", "tasks", "groups", "per_sample", "provenance"} <= set(result)
-    assert len(result["provenance"]["rows_file_sha256"]) == 64
+    source = result["provenance"]["rows_source"]
+    assert source["rows"] == 40 and source["files"][0]["name"] == "rows.jsonl"
+    assert source["files"][0]["sha256"] == file_sha256(tmp_path / "rows.jsonl")
 
 
 @pytest.mark.real

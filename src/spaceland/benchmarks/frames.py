@@ -26,9 +26,9 @@ _WORDS = {
 class FramePolicy:
     """`num` frames by `rule`; pictures whose longer side exceeds `long_side_px` are shrunk.
 
-    `label` is put before each picture with the number `index`, counted from `first`. `published` is what the
-    benchmark's module says, in its words; where it asks for more than frames (marks, a bird's-eye view), pictures made
-    so must lie in the media folder.
+    `label` is put before each picture with the number `index`, counted from `first`. `marked` frames carry the numbers
+    of objects and come after a view from above; pictures made so must lie in the media folder (`spaceland mark`).
+    `published` is what the protocol's code says, in its words.
     """
 
     num: int = 32
@@ -36,6 +36,7 @@ class FramePolicy:
     long_side_px: int | None = None
     label: str = ""
     first: int = 0
+    marked: bool = False
     published: str = ""
 
     def indices(self, total: int) -> list[int]:
@@ -52,3 +53,13 @@ class FramePolicy:
     def to_json(self) -> dict[str, Any]:
         """For config and result files."""
         return asdict(self) | {"rule": _WORDS[self.rule]}
+
+
+MARKED = FramePolicy(
+    long_side_px=512,
+    marked=True,
+    published="GPT4Scene: 32 frames evenly spread, marked, after a bird's-eye view, longer side 512 px",
+)
+"""Frames of the protocols whose replies name objects by their marks."""
+PLAIN = FramePolicy(published="none: models of this protocol see points or features; 32 frames evenly spread here")
+"""Frames where nobody has said which."""

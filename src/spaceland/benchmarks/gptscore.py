@@ -20,7 +20,7 @@ from jaxtyping import Float
 
 from spaceland.benchmarks.baselines import Baselines
 from spaceland.benchmarks.cards import check_protocol
-from spaceland.benchmarks.frames import FramePolicy
+from spaceland.benchmarks.frames import MARKED, FramePolicy
 from spaceland.benchmarks.judge import Judge
 from spaceland.benchmarks.known import ScoreError
 from spaceland.benchmarks.means import TaskMeans
@@ -31,9 +31,7 @@ from spaceland.benchmarks.types import Benchmark, Protocol, Reply, Row, RowScore
 from spaceland.chat.types import Generation
 
 POINTS = {"win": 3, "tie": 1, "loss": 0}
-FRAMES: dict[str, FramePolicy] = {
-    "official": FramePolicy(published="rule as ScanQA under GPT4Scene: 32 marked frames and the view from above")
-}
+FRAMES: dict[str, FramePolicy] = {"official": MARKED}
 PROMPTS = {"official": "{question} Answer the question using a single word or phrase."}
 GENERATION = Generation(max_tokens=16, temperature=0.0, seed=1234)
 JUDGE_MODEL = "gpt-4o"

@@ -29,7 +29,7 @@ from spaceland.benchmarks.baselines import Baselines
 from spaceland.benchmarks.box_overlap import M3DREF_EPS, SCANREFER_EPS, aligned_iou
 from spaceland.benchmarks.box_rows import SIDE_FILES, box_problem, fact, proposals_of, with_side_files
 from spaceland.benchmarks.box_text import bare_ids, object_ids, world_boxes
-from spaceland.benchmarks.frames import FramePolicy
+from spaceland.benchmarks.frames import MARKED, PLAIN, FramePolicy
 from spaceland.benchmarks.replies import final_part
 from spaceland.benchmarks.scanrefer import bare_description
 from spaceland.benchmarks.types import Benchmark, Protocol, Reply, Row, RowScore, Summary
@@ -60,14 +60,8 @@ PROMPTS: Mapping[str, str] = {
 }
 """Texts by protocol. Chat-Scene draws one of ten; `_WORLD_BOXES` and the words for untuned models are ours."""
 FRAMES: dict[str, FramePolicy] = {
-    "gpt4scene": FramePolicy(
-        long_side_px=512,
-        published="num_frames 32, rule evenly spread, marked, after a bird's-eye view, longer_side_px 512",
-    ),
-    "gpt4scene-base": FramePolicy(
-        long_side_px=512,
-        published="num_frames 32, rule evenly spread, marked, after a bird's-eye view, longer_side_px 512",
-    ),
+    "official": PLAIN,
+    **dict.fromkeys(("chat-scene", "gpt4scene", "gpt4scene-base", "strict"), MARKED),
 }
 
 Predicted = Float[np.ndarray, "n 6"]

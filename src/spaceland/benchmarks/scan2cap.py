@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from spaceland.benchmarks.clean import strict_text
-from spaceland.benchmarks.frames import FramePolicy
+from spaceland.benchmarks.frames import MARKED, PLAIN, FramePolicy
 from spaceland.benchmarks.scan2cap_rows import descriptions_of, iou_of, object_key, problem_of, released_fields, row_id
 from spaceland.benchmarks.scan2cap_rows import rows_from_scanrefer as rows_from_scanrefer
 from spaceland.benchmarks.scan2cap_rows import spaced as spaced
@@ -39,9 +39,8 @@ PROMPTS = {
     "in the scene.",
 }
 FRAMES: dict[str, FramePolicy] = {
-    "chat-scene": FramePolicy(
-        long_side_px=512, published="frames 32, rule uniform, marks True, bev True, long_side_px 512"
-    ),
+    "official": PLAIN,
+    "chat-scene": MARKED,
     "video-3d-llm": FramePolicy(published="frames 32, rule uniform"),
     "vg-llm": FramePolicy(published="frames 32, rule circular"),
 }
@@ -111,14 +110,20 @@ class CaptionRule:
 
 def prompt(row: Row, protocol: str = "official") -> str:
     """How a protocol's code asks for the caption: the row's own `prompt` where it has one (Chat-Scene draws one of ten
-    templates when it prepares rows), else by its mark `pred_id`, or the place `center_camera` in the first camera."""
+    templates when it prepares rows), else by its mark `pred_id`, or the place `center_camera` in the first camera.
+
+    Raises:
+        KeyError: the row names neither a mark nor a place, as the protocol's words need it.
+    """
     if row.get("prompt"):
         return str(row["prompt"])
     if protocol == "video-3d-llm":
         return PROMPTS[protocol]
     if protocol != "vg-llm" and "pred_id" in row:
         return PROMPTS["chat-scene"].format(mark=f"<OBJ{int(row['pred_id']):03}>")
-    center = row.get("center_camera") or row.get("pred_box") or row.get("gt_box") or (0.0, 0.0, 0.0)
+    center = row.get("center_camera") or row.get("pred_box") or row.get("gt_box")
+    if center is None:
+        raise KeyError("center_camera (or pred_box, gt_box)")
     x, y, z = (f"{float(value):.2f}" for value in center[:3])
     return PROMPTS["vg-llm"].format(x=x, y=y, z=z)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spaceland.benchmarks.clean import chat_scene_reply, clean, strict_text
-from spaceland.benchmarks.frames import FramePolicy
+from spaceland.benchmarks.frames import MARKED, PLAIN, FramePolicy
 from spaceland.benchmarks.text.answers import (
     AnswerRule,
     match_all,
@@ -41,9 +41,8 @@ PROMPTS = {
     "video-3d-llm": "{question} Answer the question simply.",
 }
 FRAMES: dict[str, FramePolicy] = {
-    "chat-scene": FramePolicy(
-        long_side_px=512, published="frames 32, rule uniform, marks True, bev True, long_side_px 512"
-    ),
+    "official": PLAIN,
+    "chat-scene": MARKED,
     "video-3d-llm": FramePolicy(published="frames 32, rule uniform"),
 }
 

@@ -31,7 +31,7 @@ from spaceland.benchmarks.box_rows import (
     scene_of,
     with_side_files,
 )
-from spaceland.benchmarks.frames import FramePolicy
+from spaceland.benchmarks.frames import MARKED, PLAIN, FramePolicy
 from spaceland.benchmarks.label_map import OTHERS_18
 from spaceland.benchmarks.types import Benchmark, Protocol, Reply, Row, RowScore, Summary
 
@@ -72,18 +72,20 @@ PROMPTS: Mapping[str, str] = {
     "strict": _WORLD_BOX,
 }
 """Texts by protocol. Those of `official`, `spar` and `strict` are ours: nothing official exists in words."""
+_VG_LLM_FRAMES = FramePolicy(
+    label="Frame-{index}: ",
+    published="num_frames 32 (24 in some runs), rule the row's images, in order, before_each Frame-{index}: , first 0",
+)
+_SPAR_FRAMES = FramePolicy(first=1, published="num_frames 32, rule the row's images, in order, first 1")
 FRAMES: dict[str, FramePolicy] = {
-    "gpt4scene": FramePolicy(
-        long_side_px=512,
-        published="num_frames 32, rule evenly spread, marked, after a bird's-eye view, longer_side_px 512",
-    ),
-    "vg-llm": FramePolicy(
-        label="Frame-{index}: ",
-        published="num_frames 32, rule the row's images, in order, before_each Frame-{index}: , first 0",
-    ),
-    "spar": FramePolicy(first=1, published="num_frames 32, rule the row's images, in order, first 1"),
+    "official": PLAIN,
+    "chat-scene": MARKED,
+    "gpt4scene": MARKED,
+    **dict.fromkeys(("vg-llm", "vg-llm-refined", "vg-llm-2511", "vg-llm-2511-refined"), _VG_LLM_FRAMES),
+    **dict.fromkeys(("spar", "spar-refined"), _SPAR_FRAMES),
 }
-"""How many frames a protocol shows, and how. Chat-Scene sees features of proposals, ScanRefer's own models a cloud."""
+"""How many frames a protocol shows, and how. Chat-Scene sees features of proposals, which have no place in a picture: a
+model of pictures is shown GPT4Scene's marks instead. `strict` asks as `official` does."""
 
 
 def prompt(row: Row, protocol_name: str) -> str:

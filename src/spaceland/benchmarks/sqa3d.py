@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 
 from spaceland.benchmarks.clean import chat_scene_reply, clean, strict_text
-from spaceland.benchmarks.frames import FramePolicy
+from spaceland.benchmarks.frames import MARKED, PLAIN, FramePolicy
 from spaceland.benchmarks.text.answers import (
     AnswerRule,
     match_all,
@@ -37,9 +37,8 @@ SPLITS = {"chat-scene": "val", "video-3d-llm": "test", "llava-3d": "test", "leo"
 """Which split the figures published with a protocol are about."""
 PROMPT = "{situation} {question} Answer the question using a single word or phrase."
 FRAMES: dict[str, FramePolicy] = {
-    "chat-scene": FramePolicy(
-        long_side_px=512, published="frames 32, rule uniform, marks True, bev True, long_side_px 512"
-    ),
+    "official": PLAIN,
+    "chat-scene": MARKED,
     "video-3d-llm": FramePolicy(published="frames 32, rule uniform"),
 }
 

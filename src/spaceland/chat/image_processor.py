@@ -19,38 +19,60 @@ _QWEN = {
     "qwen2_5_vl": ("qwen2_5_vl.processing_qwen2_5_vl", "Qwen2_5_VLProcessor"),
     "qwen3_vl": ("qwen3_vl.processing_qwen3_vl", "Qwen3VLProcessor"),
     "qwen3_vl_moe": ("qwen3_vl.processing_qwen3_vl", "Qwen3VLProcessor"),
+    "qwen3_5": ("qwen3_vl.processing_qwen3_vl", "Qwen3VLProcessor"),
+    "qwen3_5_moe": ("qwen3_vl.processing_qwen3_vl", "Qwen3VLProcessor"),
 }
 _INTERNVL = {"internvl": ("internvl.processing_internvl", "InternVLProcessor")}
 
 
-def load_processor(path: str, *, max_pixels: int | None = None) -> Any:
-    """Processor of the model in a folder or on the hub; `max_pixels` bounds one picture (Qwen family).
+def load_processor(path: str, *, max_pixels: int | None = None, revision: str | None = None) -> Any:
+    """Processor of the model in a folder or on the hub.
+
+    Args:
+        path: Folder or id.
+        max_pixels: Bounds one picture (Qwen family).
+        revision: Commit on the hub; None for the newest.
 
     Raises:
         OSError, ValueError, KeyError, ImportError: of transformers, when files are missing or the model is unknown.
     """
     from transformers import AutoConfig, AutoImageProcessor, AutoProcessor, AutoTokenizer
 
-    kind = AutoConfig.from_pretrained(path, trust_remote_code=False).model_type
-    if kind not in _QWEN and kind not in _INTERNVL:
-        return AutoProcessor.from_pretrained(path, trust_remote_code=False)
-    images = AutoImageProcessor.from_pretrained(path, backend="pil", trust_remote_code=False)
-    tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
-    template = tokenizer.chat_template or _template_file(path)
+    safe: dict[str, Any] = {"trust_remote_code": False, "revision": revision or "main"}
+    config = AutoConfig.from_pretrained(path, **safe)
+    if config.model_type not in _QWEN and config.model_type not in _INTERNVL:
+        return AutoProcessor.from_pretrained(path, **safe)
+    images = AutoImageProcessor.from_pretrained(path, backend="pil", **safe)
+    tokenizer = AutoTokenizer.from_pretrained(path, **safe)
+    template = tokenizer.chat_template or _template_file(path, revision)
     if not template:
         raise ValueError("it has no chat template, so it is not made for conversations; take an instruct version")
-    if kind in _INTERNVL:
-        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+    if max_pixels is not None and config.model_type in _QWEN:
+        low = min(int(images.size["shortest_edge"]), max_pixels)
+        images.size = type(images.size)(**{**dict(images.size), "longest_edge": max_pixels, "shortest_edge": low})
+    return make_processor(config, images, tokenizer, template)
+
+
+def make_processor(config: Any, images: Any, tokenizer: Any, template: str) -> Any:
+    """Processor for pictures alone from its parts, for the Qwen and InternVL families.
+
+    Args:
+        config: Configuration of the model.
+        images: Image processor that works on PIL.
+        tokenizer: It knows the family's picture tokens.
+        template: Chat template.
+
+    Raises:
+        KeyError: another family.
+    """
+    if config.model_type in _INTERNVL:
         side = config.vision_config.image_size
         side = side[0] if isinstance(side, list | tuple) else side
         patch = config.vision_config.patch_size
         patch = patch[0] if isinstance(patch, list | tuple) else patch
         tokens = int((side // patch) ** 2 * config.downsample_ratio**2)
         return _internvl_class()(images, tokenizer, chat_template=template, image_seq_length=tokens)
-    if max_pixels is not None:
-        low = min(int(images.size["shortest_edge"]), max_pixels)
-        images.size = type(images.size)(**{**dict(images.size), "longest_edge": max_pixels, "shortest_edge": low})
-    return _qwen_class(*_QWEN[kind])(images, tokenizer, chat_template=template)
+    return _qwen_class(*_QWEN[config.model_type])(images, tokenizer, chat_template=template)
 
 
 @lru_cache
@@ -99,17 +121,18 @@ def _internvl_class() -> Any:
             # Cutting a picture into up to 12 tiles is for one picture; with a whole room it would not fit any context.
             # A batch holds either chats of one picture at most or chats of several, see `LocalChat.complete_many`.
             several = images is not None and len(images) > (len(text) if isinstance(text, list) else 1)
-            return super().__call__(images=images, text=text, crop_to_patches=not several, **kwargs)
+            kwargs.setdefault("crop_to_patches", not several)
+            return super().__call__(images=images, text=text, **kwargs)
 
     return ImagesOnly
 
 
-def _template_file(path: str) -> str | None:
+def _template_file(path: str, revision: str | None) -> str | None:
     """The chat template in its own file, where older checkpoints keep it."""
     from transformers.utils.hub import cached_file
 
     for name in ("chat_template.jinja", "chat_template.json"):
-        found = cached_file(path, name, _raise_exceptions_for_missing_entries=False)
+        found = cached_file(path, name, revision=revision, _raise_exceptions_for_missing_entries=False)
         if found:
             text = Path(found).read_text(encoding="utf-8")
             return json.loads(text)["chat_template"] if name.endswith(".json") else text

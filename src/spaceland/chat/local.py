@@ -56,7 +56,7 @@ class LocalChat:
         from spaceland.chat.image_processor import load_processor
 
         self.name = config.path
-        device = _device(config.device)
+        device = pick_device(config.device)
         dtype: Any = config.dtype
         if dtype == "auto" and device == "cpu":
             dtype = "float32"
@@ -72,6 +72,16 @@ class LocalChat:
                 "transformers knows, or its id on the Hugging Face hub"
             ) from error
 
+    @property
+    def model(self) -> Any:
+        """The model of transformers."""
+        return self._model
+
+    @property
+    def processor(self) -> Any:
+        """Its processor."""
+        return self._processor
+
     def count_text(self, text: str) -> int:
         """Tokens of a text, for `spaceland.chat.estimate`."""
         return len(self._processor.tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -82,7 +92,7 @@ class LocalChat:
 
         config = self._model.config
         return {
-            "revision": getattr(config, "_commit_hash", None) or _folder_revision(self.name),
+            "revision": getattr(config, "_commit_hash", None) or folder_revision(self.name),
             "architecture": type(self._model).__name__,
             "dtype": str(self._model.dtype).removeprefix("torch."),
             "device": str(self._model.device),
@@ -198,7 +208,7 @@ def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
     ]
 
 
-def _folder_revision(path: str) -> str | None:
+def folder_revision(path: str) -> str | None:
     """Hash of the names and sizes of a model folder's files and of what its JSON files say; None for what is none."""
     folder = Path(path)
     if not folder.is_dir():
@@ -211,7 +221,8 @@ def _folder_revision(path: str) -> str | None:
     return f"folder {digest.hexdigest()[:16]}"
 
 
-def _device(wanted: str) -> str:
+def pick_device(wanted: str) -> str:
+    """The device that is meant: "auto" is a GPU if there is one, else the processor."""
     import torch
 
     if wanted != "auto":

@@ -3,6 +3,7 @@
 openai:NAME@URL     a server that speaks the OpenAI protocol; without @URL at OPENAI_BASE_URL
 local:PATH          a vision-language model in a folder or on the Hugging Face hub, run here (extra `model`)
 gpt4scene:PATH      the released GPT4Scene checkpoint, run here (extra `model`)
+geometry:PATH       a model with geometry that was trained here, or a VG-LLM checkpoint, run here (extra `model`)
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from typing import Literal
 from spaceland.chat.types import ChatModel
 from spaceland.errors import ChatError
 
-Kind = Literal["openai", "local", "gpt4scene"]
+Kind = Literal["openai", "local", "gpt4scene", "geometry"]
 HOW = (
     "--model openai:NAME@http://localhost:8000/v1 for a server (key in OPENAI_API_KEY), --model local:PATH for weights "
-    "run here, or --model gpt4scene:PATH for the released GPT4Scene checkpoint"
+    "run here, --model gpt4scene:PATH for the released GPT4Scene checkpoint, or --model geometry:PATH for a model with "
+    "geometry"
 )
 
 
@@ -58,8 +60,9 @@ def parse_model(text: str) -> ModelSpec:
         name, url = (rest[:at], rest[at + 1 :]) if at >= 0 else (rest, None)
         if name:
             return ModelSpec(kind="openai", name=name, url=url)
-    if kind in ("local", "gpt4scene") and rest:
-        return ModelSpec(kind="local" if kind == "local" else "gpt4scene", name=rest)
+    for here in ("local", "gpt4scene", "geometry"):
+        if kind == here and rest:
+            return ModelSpec(kind=here, name=rest)
     shown = text if colon and "@" not in text else kind
     raise ChatError(f"'{shown}' is no model: give {HOW}")
 
@@ -90,6 +93,10 @@ def open_model(spec: ModelSpec, options: ModelOptions | None = None) -> ChatMode
         from spaceland.chat.gpt4scene import GPT4SceneChat
 
         return GPT4SceneChat(spec.name, device=options.device, dtype=options.dtype)
+    if spec.kind == "geometry":
+        from spaceland.chat.geometry import GeometryChat, GeometryConfig
+
+        return GeometryChat(GeometryConfig(path=spec.name, device=options.device, dtype=options.dtype))
     from spaceland.chat.local import LocalChat, LocalConfig
 
     return LocalChat(LocalConfig(path=spec.name, device=options.device, dtype=options.dtype))

@@ -61,7 +61,7 @@ def ask(
     Args:
         source: A video, pictures or a scene, as for spaceland mark; or a folder that spaceland mark wrote.
         question: The question; a description for ground and ground-all; the things for count, such as "chairs".
-        model: openai:NAME@URL, local:PATH or gpt4scene:PATH.
+        model: openai:NAME@URL, local:PATH, geometry:PATH or gpt4scene:PATH.
         task: What is asked; caption needs one number in --marks, distance two.
         out: Folder for the answer, the views (marked/) and the stages of a capture.
         scene: Scene id, needed when the source holds several.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
@@ -21,10 +21,12 @@ def compare(
     json_path: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     html: Path | None = None,
     gallery: Path | None = None,
-    rows: tuple[Path, ...] = (),
+    rows: tuple[str, ...] = (),
     media: Path | None = None,
     show: int = 40,
     task: str | None = None,
+    easi: Path | None = None,
+    easi_about: str = "{}",
     seed: int = 0,
     rules: Rules = NO_RULES,
 ) -> int:
@@ -35,6 +37,7 @@ def compare(
         spaceland compare a/result.json b/result.json
         spaceland compare a/result.json b/result.json c/result.json --html board.html
         spaceland compare a/result.json b/result.json --gallery failures.html --rows test.jsonl --media videos
+        spaceland compare vsibench/result.json blink/result.json --easi out/easi
 
     Args:
         results: Files that spaceland evaluate, rescore or score --json wrote.
@@ -43,18 +46,20 @@ def compare(
         json_path: Where to write the comparison.
         html: Where to write a leaderboard page, with published figures marked as such.
         gallery: Where to write a page of failures; needs --rows.
-        rows: The rows, for the gallery.
+        rows: The rows (hf:, a folder or files), for the gallery.
         media: Folder of videos and pictures for the gallery; by default where the rows are.
         show: Rows on the gallery at most.
         task: Only rows of this task on the gallery.
+        easi: Folder for what the EASI leaderboard takes (easi_results.json and .zip), from one model's results.
+        easi_about: What to say of the model there, as JSON: modelName, modelType, precision, baseModel, remarks, ...
         seed: Of the bootstrap.
     """
     from spaceland.benchmarks.known import ScoreError
+    from spaceland.benchmarks.released import bring_media, open_rows
     from spaceland.evaluation.board import write_board
     from spaceland.evaluation.compare import compare as compare_results
     from spaceland.evaluation.gallery import write_gallery
     from spaceland.evaluation.loaded import load_results
-    from spaceland.evaluation.tables import read_rows_files
     from spaceland.files import write_json
 
     if not results:
@@ -83,13 +88,34 @@ def compare(
         if len(comparisons) > 1:
             raise ScoreError("a gallery is about one benchmark; give results of one")
         chosen = rules.benchmark(comparisons[0].results[0].benchmark)
-        table = rules.complete(chosen, read_rows_files(rows))
-        where = media or (rows[0] if rows[0].is_dir() else rows[0].parent)
+        opened = open_rows(chosen.name, rows)
+        table = rules.complete(chosen, opened.rows)
+        where = bring_media(opened, opened.rows, media)
         number = write_gallery(comparisons[0].results, table, where, gallery, most=show, task=task)
         print(f"Wrote {gallery} with {number} rows")
-    if not (html or gallery):
+    if easi:
+        from spaceland.evaluation.easi import write_easi
+
+        for problem in write_easi(results, easi, _json_object(easi_about), protocol):
+            print(f"EASI: {problem}.")
+        print(f"Wrote {easi / 'easi_results.json'} and easi_results.zip")
+    if not (html or gallery or easi):
         print("Next: the same with --html board.html, or --gallery failures.html --rows ROWS --media FOLDER")
     return 0
+
+
+def _json_object(text: str) -> dict[str, Any]:
+    import json
+
+    from spaceland.benchmarks.known import ScoreError
+
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ScoreError(f"--easi-about is not valid JSON ({error})") from None
+    if not isinstance(found, dict):
+        raise ScoreError("--easi-about needs a JSON object")
+    return found
 
 
 def _print(comparison: Comparison) -> None:

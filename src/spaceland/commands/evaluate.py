@@ -14,11 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
+_WITH_INTERVALS = 3
+
+
 def evaluate(
     benchmark: tyro.conf.Positional[str],
     *,
     model: str,
-    rows: tuple[Path, ...],
+    rows: tuple[str, ...],
+    fields: tuple[str, ...] = (),
     media: Path | None = None,
     blind: bool = False,
     protocol: str | None = None,
@@ -47,16 +51,20 @@ def evaluate(
     Run the same command again after a stop of any kind, and it goes on where it was. Ends with 1 where rows have no
     answer.
 
-        spaceland evaluate vsibench --rows test.jsonl --media videos --model openai:qwen@http://localhost:8000/v1
+        spaceland evaluate vsibench --rows hf: --model openai:qwen@http://localhost:8000/v1
         spaceland evaluate vsibench --rows test.jsonl --media videos --model local:Qwen/Qwen2.5-VL-3B-Instruct
         spaceland evaluate vsibench --rows test.jsonl --model openai:qwen@http://localhost:8000/v1 --blind
         spaceland evaluate vsibench --rows test.jsonl --model baseline:frequency
 
     Args:
         benchmark: vsibench, sparbench, ... (docs/benchmarks).
-        model: openai:NAME@URL, local:PATH, gpt4scene:PATH, or baseline:oracle, baseline:random, baseline:frequency.
-        rows: Rows in released field names: JSONL, JSON, Parquet, TSV; several files, or a folder of them.
-        media: Folder of videos and pictures; by default where the rows are.
+        model: openai:NAME@URL, local:PATH, geometry:PATH, gpt4scene:PATH, or baseline:oracle, baseline:random,
+            baseline:frequency.
+        rows: hf: (the benchmark's data set on Hugging Face; also hf:OWNER/NAME@REVISION#PART), a folder with a copy of
+            it, or files: JSONL, JSON, Parquet, TSV.
+        fields: Other names of fields as OURS=THEIRS, for rows from elsewhere.
+        media: Folder of videos and pictures; by default where the rows are, or out/media/BENCHMARK, where released
+            archives are unpacked.
         blind: Ask with the words alone, no pictures.
         protocol: Whose prompts and frames to use, and whose figure comes first; by default the benchmark's first.
         frames: Another number of frames.
@@ -79,10 +87,11 @@ def evaluate(
         dtype: For local models.
     """
     from spaceland.benchmarks.known import ScoreError
+    from spaceland.benchmarks.released import bring_media, open_rows
     from spaceland.chat.open_model import ModelOptions, parse_model
+    from spaceland.evaluation.plan import make_plan
     from spaceland.evaluation.run import BASELINE, Settings
     from spaceland.evaluation.run import evaluate as run
-    from spaceland.evaluation.tables import read_rows_files
 
     chosen = rules.benchmark(benchmark)
     if concurrency < 1 or batch < 1 or retries < 0:
@@ -114,10 +123,15 @@ def evaluate(
             dtype=dtype,
         ),
     )
-    table = rules.complete(chosen, read_rows_files(rows))
-    where = media or (rows[0] if rows[0].is_dir() else rows[0].parent)
+    opened = open_rows(benchmark, rows, fields)
+    print(opened.counted)
+    table = rules.complete(chosen, opened.rows)
+    where = media
+    if not (blind or model.startswith(BASELINE)):
+        asked = make_plan(benchmark, table, None, protocol=protocol, limit=limit, subset=subset, chosen=chosen).rows
+        where = bring_media(opened, asked.values(), media)
     folder = out or Path("out/evaluate") / f"{benchmark}-{_slug(model)}{'-blind' if blind else ''}"
-    done = run(settings, table, where, folder, benchmark=chosen)
+    done = run(settings, table, where, folder, benchmark=chosen, source=opened.source)
     print_result(done.result)
     if done.num_kept:
         print(f"{done.num_kept} replies were there already, {done.num_asked} rows were asked.")
@@ -141,13 +155,46 @@ def _slug(model: str) -> str:
 
 
 def print_result(result: Mapping[str, Any]) -> None:
-    """Protocols side by side, with the intervals of the first."""
+    """Protocols side by side: up to three with their intervals."""
     from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
+
+    from spaceland.commands.side_by_side import print_side_by_side
 
     protocols = result["protocols"]
     first = protocols[result["protocol"]]
+    console = Console()
+    if len(protocols) > _WITH_INTERVALS:
+        figures = {
+            name: {**found["groups"], **found["tasks"], "overall": found["overall"]}
+            for name, found in protocols.items()
+        }
+        parts = [list(dict.fromkeys(k for f in protocols.values() for k in f[part])) for part in ("tasks", "groups")]
+        counts = {**first["counts"], "overall": sum(first["counts"].values())}
+        print_side_by_side(console, figures, [*(part for part in parts if part), ["overall"]], counts)
+    else:
+        console.print(_with_intervals(protocols, first))
+
+    def note(text: str) -> None:
+        console.print(text, highlight=False, markup=False)
+
+    rows, replies = result["rows"], result["replies"]
+    ids = ", ".join(figures["provenance"]["protocol_id"] for figures in protocols.values())
+    note(f"{result['title']}: {ids}.")
+    if rows["evaluated"] not in rows["published"].values() and rows["published"]:
+        published = ", ".join(f"{split} {number}" for split, number in rows["published"].items())
+        note(f"{rows['evaluated']} rows; published are {published}: these figures do not compare with published ones.")
+    if rows["without_media"]:
+        note(f"{rows['without_media']} rows were left out because their media are missing.")
+    if replies["cut_off"]:
+        note(f"{replies['cut_off']} replies were cut off at the limit of tokens.")
+    for name, reason in result["not_scored"].items():
+        note(f"Not scored under {name}: {reason}")
+
+
+def _with_intervals(protocols: Mapping[str, Any], first: Mapping[str, Any]) -> Any:
+    from rich.markup import escape
+    from rich.table import Table
+
     table = Table("task", "rows", *(part for name in protocols for part in (name, "95 %")))
 
     def line(name: str, part: str, intervals: str) -> list[str]:
@@ -167,24 +214,7 @@ def print_result(result: Mapping[str, Any]) -> None:
         value = figures["overall"]
         overall += ["" if value is None else f"{value:.2f}", _interval(figures["overall_interval"])]
     table.add_row("overall", str(sum(first["counts"].values())), *overall, style="bold")
-    console = Console()
-    console.print(table)
-
-    def note(text: str) -> None:
-        console.print(text, highlight=False, markup=False)
-
-    rows, replies = result["rows"], result["replies"]
-    ids = ", ".join(figures["provenance"]["protocol_id"] for figures in protocols.values())
-    note(f"{result['title']}: {ids}.")
-    if rows["evaluated"] not in rows["published"].values() and rows["published"]:
-        published = ", ".join(f"{split} {number}" for split, number in rows["published"].items())
-        note(f"{rows['evaluated']} rows; published are {published}: these figures do not compare with published ones.")
-    if rows["without_media"]:
-        note(f"{rows['without_media']} rows were left out because their media are missing.")
-    if replies["cut_off"]:
-        note(f"{replies['cut_off']} replies were cut off at the limit of tokens.")
-    for name, reason in result["not_scored"].items():
-        note(f"Not scored under {name}: {reason}")
+    return table
 
 
 def _interval(interval: Any) -> str:

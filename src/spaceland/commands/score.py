@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 def score(
     benchmark: tyro.conf.Positional[str],
     *,
-    rows: Path,
+    rows: tuple[str, ...],
+    fields: tuple[str, ...] = (),
     predictions: Path | None = None,
     baseline: Literal["oracle", "random", "frequency"] | None = None,
     protocol: str | None = None,
@@ -34,7 +35,8 @@ def score(
 ) -> int:
     """Score predictions, or a built-in baseline.
 
-        spaceland score vsibench --rows test.jsonl --predictions replies.jsonl --json scores.json
+        spaceland score vsibench --rows hf: --predictions replies.jsonl --json scores.json
+        spaceland score scanqa --rows ScanQA_v1.0_val.json --predictions replies.jsonl --protocol all
         spaceland score sparbench --rows out/rooms/rows.jsonl --baseline frequency --protocol all
 
     Args:
@@ -58,8 +60,9 @@ def score(
 
     from spaceland.benchmarks import baseline_predictions, find_benchmark, score_benchmark
     from spaceland.benchmarks.known import ScoreError
-    from spaceland.benchmarks.predictions import file_sha256, read_predictions, read_table
-    from spaceland.benchmarks.score import complete_rows, find_protocol, scored_rows
+    from spaceland.benchmarks.predictions import file_sha256, read_predictions
+    from spaceland.benchmarks.released import open_rows
+    from spaceland.benchmarks.score import complete_rows, find_protocol, prepare_rows, scored_rows
     from spaceland.files import write_json
 
     if (predictions is None) == (baseline is None):
@@ -72,36 +75,50 @@ def score(
     names = [rule.name for rule in chosen.protocols] if protocol == "all" else [find_protocol(chosen, protocol).name]
     given = {"extra": extra, "labels": labels, "classes": classes, "opponent": opponent}
     side_files = {name: path for name, path in given.items() if path}
-    table = complete_rows(chosen, read_table(rows), side_files)
+    opened = open_rows(benchmark, rows, fields)
+    table = complete_rows(chosen, opened.rows, side_files)
     if predictions is not None:
         replies: Mapping[str, str] = read_predictions(predictions)
     else:
         replies = baseline_predictions(chosen, str(baseline), table, seed, subset=subset)
     files = {
-        "rows_file_sha256": file_sha256(rows),
+        "rows_source": opened.source,
         "predictions_file_sha256": file_sha256(predictions) if predictions else None,
         "baseline": baseline,
         **{f"{name}_file_sha256": file_sha256(path) for name, path in side_files.items()},
     }
-    results = []
+    results, refused = [], {}
+    prepare_rows(chosen, table)  # rows that are broken are so under every protocol
     for name in names:
-        result = score_benchmark(chosen, table, replies, name, subset=subset, seed=seed)
+        try:
+            result = score_benchmark(chosen, table, replies, name, subset=subset, seed=seed)
+        except ScoreError as error:
+            refused[name] = error
+            continue
         results.append(replace(result, provenance={**result.provenance, **files}))
+    if not results:
+        raise next(iter(refused.values()))
     kept = scored_rows(chosen, table, subset)
-    if len(results) == 1:
-        _print_one(results[0], _chances(chosen, kept))
-    else:
+    if protocol == "all":
         _print_all(results)
-    _print_notes(chosen, results[0])
+    else:
+        _print_one(results[0], _chances(chosen, kept))
+    _print_notes(opened.counted, chosen, results)
+    for name, error in refused.items():
+        print(f"Not scored under {name}: {error}")
     if json_path:
         content: Any = results[0].to_json()
-        if len(results) > 1:
-            content = {"benchmark": benchmark, "protocols": {result.protocol: result.to_json() for result in results}}
+        if protocol == "all":
+            content = {
+                "benchmark": benchmark,
+                "protocols": {result.protocol: result.to_json() for result in results},
+                "not_scored": {name: str(error) for name, error in refused.items()},
+            }
         write_json(json_path, content)
         print(f"Wrote {json_path}")
     if baseline:
-        print(f"Next: spaceland score {benchmark} --rows {rows} --predictions REPLIES.jsonl")
-    elif len(chosen.protocols) > len(results):
+        print(f"Next: spaceland score {benchmark} --rows {' '.join(rows)} --predictions REPLIES.jsonl")
+    elif protocol != "all" and len(chosen.protocols) > 1:
         print("Next: the same with --protocol all, to see what the scorers disagree on")
     return 0
 
@@ -154,33 +171,36 @@ def _print_one(result: ScoreResult, chances: Mapping[str, str]) -> None:
 def _print_all(results: Sequence[ScoreResult]) -> None:
     """Protocols side by side."""
     from rich.console import Console
-    from rich.table import Table
+
+    from spaceland.commands.side_by_side import print_side_by_side
 
     first = results[0]
-    table = Table("task", "rows", *(result.protocol for result in results))
-    for part in ("tasks", "groups", "other"):
-        names = dict.fromkeys(name for result in results for name in getattr(result, part))
-        for name in names:
-            values = [_figure(getattr(result, part).get(name)) for result in results]
-            table.add_row(name, str(first.counts.get(name, "")), *values)
-        table.add_section()
-    table.add_row("overall", str(sum(first.counts.values())), *(_figure(r.overall) for r in results), style="bold")
-    Console().print(table)
+    parts = [
+        list(dict.fromkeys(name for result in results for name in getattr(result, part)))
+        for part in ("tasks", "groups", "other")
+    ]
+    figures = {
+        result.protocol: {**result.groups, **result.other, **result.tasks, "overall": result.overall}
+        for result in results
+    }
+    counts = {**first.counts, "overall": sum(first.counts.values())}
+    if len(parts[0]) == 1 and all(result.tasks.get(parts[0][0]) == result.overall for result in results):
+        parts[0] = []  # the only task says the same again
+    print_side_by_side(Console(), figures, [*(part for part in parts if part), ["overall"]], counts)
 
 
-def _print_notes(benchmark: Benchmark, result: ScoreResult) -> None:
+def _print_notes(counted: str, benchmark: Benchmark, results: Sequence[ScoreResult]) -> None:
     from rich.console import Console
 
     console = Console()
+    result = results[0]
 
     def note(text: str, style: str | None = None) -> None:
         console.print(text, highlight=False, markup=False, style=style)
 
-    note(f"{benchmark.title}, {result.provenance['protocol_id']}: {result.provenance['protocol']}.")
-    found, expected = result.provenance["num_rows"], benchmark.expected_rows
-    if expected and found not in expected.values():
-        published = ", ".join(f"{split} {number}" for split, number in expected.items())
-        note(f"{found} rows; published are {published}: figures of other rows do not compare with published ones.")
+    if len(results) == 1:
+        note(f"{benchmark.title}, {result.provenance['protocol_id']}: {result.provenance['protocol']}.")
+    note(counted)
     if result.other:
         note(f"Rows below the last line are outside {benchmark.title} and count for nothing above.")
     if result.unscored:

@@ -1,6 +1,7 @@
 """Logs of other harnesses as predictions: lmms-eval's samples, VLMEvalKit's tables, plain JSONL.
 
-lmms-eval      one object a line: doc_id, target, filtered_resps (or resps), often doc, the row itself
+lmms-eval      one object a line: doc_id, target, filtered_resps (or resps), in some versions doc, the row itself; the
+               tasks of `spaceland.lmmseval` name the row too; blanks at both ends of a reply do not count there
 VLMEvalKit     a table (xlsx, tsv, json) of the rows with a column prediction, told apart by index
 plain          objects with id and prediction (or response, answer_pred, output)
 
@@ -88,6 +89,14 @@ def _lmms_eval(path: Path, table: Sequence[Mapping[str, Any]], benchmark: Benchm
             raise ScoreError(f"{path}: two samples with the doc_id {line['doc_id']}; is this several logs in one file?")
         lines[line["doc_id"]] = line
     if rows is not None:
+        named = [_row_id_in(line) for line in lines.values()]
+        if None not in named:
+            found = {str(name): _first_text(line) for name, line in zip(named, lines.values(), strict=True)}
+            _check_doubles(path, [str(name) for name in named])
+            unknown = sorted(found.keys() - set(_ids(benchmark, rows, path)))
+            if unknown:
+                raise ScoreError(f"{path} has a reply for '{unknown[0]}', which is not among the rows; are these its?")
+            return _log("lmms-eval", list(rows), found)
         _check_places(path, benchmark, rows, {k: line.get("target") for k, line in lines.items()}, "doc_id")
         chosen = list(rows)
     else:
@@ -96,17 +105,26 @@ def _lmms_eval(path: Path, table: Sequence[Mapping[str, Any]], benchmark: Benchm
         chosen = [line["doc"] for line in lines.values()]
         lines = dict(enumerate(lines.values()))
     ids = _ids(benchmark, chosen, path)
-    said = {ids[place]: _first_text(line.get("filtered_resps", line.get("resps"))) for place, line in lines.items()}
-    return _log("lmms-eval", chosen, said)
+    return _log("lmms-eval", chosen, {ids[place]: _first_text(line) for place, line in lines.items()})
 
 
-def _first_text(value: Any) -> str | None:
-    """lmms-eval nests replies in lists, one for every request and repeat."""
+def _row_id_in(line: Mapping[str, Any]) -> str | None:
+    """The row that a line is about, where a task of `spaceland.lmmseval` wrote it."""
+    overall = line.get("overall")
+    return str(overall["id"]) if isinstance(overall, Mapping) and "id" in overall else None
+
+
+def _first_text(line: Mapping[str, Any]) -> str | None:
+    """The reply of a line. lmms-eval nests replies in lists, one for every request and repeat, logs them as they came,
+    and scores them without the blanks at both ends."""
+    value = line.get("filtered_resps", line.get("resps"))
     while isinstance(value, list | tuple):
         if not value:
             return None
         value = value[0]
-    return value if isinstance(value, str) or value is None else json.dumps(value, ensure_ascii=False)
+    if value is None:
+        return None
+    return value.strip() if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _table(

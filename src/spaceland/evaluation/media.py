@@ -6,6 +6,8 @@ Where they are looked for, in this order, always inside the media folder:
     the row's video         video, video_path, Video: a path, or a name under videos/
     the row's scene         DATASET/SCENE.mp4, SCENE.mp4, SCENE/ with pictures (also in color/ or frames/)
 
+Protocols with marks take SCENE/ with bev.png and frames/, as `spaceland mark` writes them, before anything else.
+
 A path that leads out of the media folder counts as missing: rows come from others.
 """
 
@@ -46,7 +48,7 @@ PictureSource = Path | bytes | StoredPicture
 class Media:
     """What a row is about. `name` is the same on every machine; `marks` are those of our rows, by picture."""
 
-    kind: Literal["pictures", "video", "folder"]
+    kind: Literal["pictures", "video", "folder", "marked"]
     name: str
     path: Path | None = None
     sources: tuple[PictureSource, ...] = ()
@@ -58,10 +60,13 @@ class MediaMissingError(SceneError):
 
 
 class MediaFinder:
-    """Finds media in a folder; what was found is remembered, since many rows share a scene."""
+    """Finds media in a folder; what was found is remembered, since many rows share a scene.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    With `marked` a folder with a view from above and marked frames goes before a video of the scene.
+    """
+
+    def __init__(self, folder: Path, *, marked: bool = False) -> None:
+        self.folder, self._marked = folder, marked
         self._root = folder.resolve()
         self._seen: dict[str, Path | None] = {}
 
@@ -82,6 +87,11 @@ class MediaFinder:
             names = [source if isinstance(source, str) else "" for source in sources]
             return Media("pictures", "|".join(names), None, found, marks)
         tried = []
+        if self._marked:
+            for name in self._names(row, adapted):
+                path = self._existing(name)
+                if path is not None and path.is_dir() and bev_of(self.folder / name) is not None:
+                    return Media("marked", name, self.folder / name, (), marks)
         for name in self._names(row, adapted):
             tried.append(name)
             path = self._existing(name)
@@ -133,7 +143,14 @@ class MediaFinder:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES) if folder.is_dir() else []
+    """Pictures of a folder in the order of their names, without views from above."""
+    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES) if folder.is_dir() else []
+    return [file for file in files if file.stem != "bev" and not file.stem.startswith("bev_")]
+
+
+def bev_of(folder: Path) -> Path | None:
+    """The view from above in a folder of `spaceland mark`; None where there is none."""
+    return next((path for suffix in PICTURE_SUFFIXES if (path := folder / f"bev{suffix}").is_file()), None)
 
 
 def _own_pictures(row: Row) -> Iterator[str | bytes | StoredPicture]:
@@ -170,6 +187,12 @@ def load_media(media: Media, policy: FramePolicy) -> tuple[list[Picture], list[i
         ]
         return pictures, list(range(len(pictures)))
     assert media.path is not None
+    if media.kind == "marked":
+        view = bev_of(media.path)
+        files = _pictures_in(media.path / "frames") or _pictures_in(media.path)
+        indices = policy.indices(len(files))
+        shown = [files[index] for index in indices]
+        return [_encoded(file, file.stem, policy) for file in (*((view,) if view else ()), *shown)], indices
     if media.kind == "folder":
         files = _pictures_in(media.path)
         indices = policy.indices(len(files))

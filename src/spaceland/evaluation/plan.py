@@ -101,7 +101,8 @@ def make_plan(
     ruled = {i: row for i, row in kept.items() if chosen.left_out is None or chosen.left_out(row) is None}
     if not ruled:
         raise ScoreError(f"none of the {len(rows)} rows can be asked; are these rows of {benchmark}?")
-    finder = None if media is None else MediaFinder(media)
+    marked = policy is not None and policy.marked
+    finder = None if media is None else MediaFinder(media, marked=marked)
     items: list[Item] = []
     missing: dict[str, str] = {}
     for row_id in _sample(ruled, limit):
@@ -110,6 +111,8 @@ def make_plan(
         except MediaMissingError as problem:
             missing[row_id] = str(problem)
             continue
+        if marked and media is not None and found is not None and found.kind in ("video", "folder"):
+            raise ScoreError(_unmarked(worded, found, media))
         words = _prompt(module, ruled[row_id], worded)
         items.append(Item(row_id, words, found, _prompt_sha256(words, found, policy)))
     if missing and not (skip_missing and items):
@@ -140,6 +143,16 @@ def _sample(ids: Mapping[str, Any], limit: int | None) -> list[str]:
     if limit is None or limit >= len(ids):
         return list(ids)
     return sorted(ids, key=lambda row_id: hashlib.sha256(row_id.encode("utf-8", "surrogatepass")).digest())[:limit]
+
+
+def _unmarked(protocol: str, found: Media, media: Path) -> str:
+    """What to do where a protocol names objects by marks that the pictures do not have."""
+    scene = Path(found.name).stem if found.kind == "video" else Path(found.name).name
+    return (
+        f"protocol {protocol} shows a view from above and marked frames, but {media / found.name} has no marks; make "
+        f"them for every scene: spaceland mark scannet:SCANS --scene {scene} --frames 32 --long-side 512 --out "
+        f"{media / scene}; or ask without marks under another --protocol"
+    )
 
 
 def _prompt(module: Any, row: Row, protocol: str) -> str:

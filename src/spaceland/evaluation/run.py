@@ -92,6 +92,7 @@ def evaluate(
     *,
     model: ChatModel | None = None,
     benchmark: Benchmark | None = None,
+    source: Mapping[str, Any] | None = None,
 ) -> Evaluation:
     """Ask what is not yet answered, then score.
 
@@ -102,6 +103,7 @@ def evaluate(
         out: The run's folder; an earlier run with the same settings goes on.
         model: Any chat model, instead of opening `settings.model`, whose text then is its name in results.
         benchmark: The benchmark with a judge's protocols (`spaceland.benchmarks.judge.with_judge`).
+        source: Where the rows are from, for the result (`spaceland.benchmarks.released.OpenedRows`).
 
     Raises:
         ScoreError: rows, protocol or media do not fit.
@@ -156,6 +158,7 @@ def evaluate(
                 "unscored": plan.unscored,
                 "limit": settings.limit,
                 "subset": settings.subset,
+                "source": None if source is None else dict(source),
             },
             "prompt": _prompt_facts(plan),
             "frames": None if plan.policy is None else plan.policy.to_json(),

@@ -142,8 +142,8 @@ def _parquet(path: Path) -> list[dict[str, Any]]:
             rows = [{} for _ in range(_parquet_file(path).metadata.num_rows)]
         for name, kind in pictures.items():
             if kind == "one":
-                for number, row in enumerate(rows):
-                    row[name] = StoredPicture(path, number, name)
+                for number, there in enumerate(_present(path, name)):
+                    rows[number][name] = StoredPicture(path, number, name) if there else None
             elif kind == "list":
                 for number, count in enumerate(_list_lengths(path, name)):
                     rows[number][name] = [StoredPicture(path, number, name, k) for k in range(count)]
@@ -161,6 +161,16 @@ def _picture_kind(kind: Any) -> str | None:
     if pa.types.is_struct(kind):
         return "one" if any(kind.field(k).name == "bytes" for k in range(kind.num_fields)) else None
     return "one" if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) else None
+
+
+def _present(path: Path, column: str) -> Iterator[bool]:
+    """Which cells of a picture column hold one (BLINK's image_2 to image_4 often do not), by its smallest leaf."""
+    file = _parquet_file(path)
+    kind = file.schema_arrow.field(column).type
+    leaves = [kind.field(k).name for k in range(kind.num_fields)]
+    leaf = f"{column}.path" if "path" in leaves else column
+    for group in range(file.num_row_groups):
+        yield from file.read_row_group(group, columns=[leaf])[column].is_valid().to_pylist()
 
 
 def _list_lengths(path: Path, column: str) -> Iterator[int]:

@@ -1,0 +1,12 @@
+"""Benchmarks as their authors released them: where their files are, what is in them, and how they become our rows.
+
+    opened = open_rows("vsibench", ["hf:"])
+    opened.rows, opened.source["revision"]
+
+table.py says what is known of every data set, fitting.py makes rows of its records, hub.py talks to Hugging Face,
+opening.py reads, media.py brings out pictures and videos. docs/benchmarks/released.md is the page for users.
+"""
+
+from spaceland.benchmarks.released.media import bring_media as bring_media
+from spaceland.benchmarks.released.opening import OpenedRows as OpenedRows
+from spaceland.benchmarks.released.opening import open_rows as open_rows

@@ -1,0 +1,359 @@
+"""A vision-language model that also gets geometry: composition around an unmodified Hugging Face model.
+
+    pictures -> the model's own image encoder -> visual tokens -+
+            `-> GeometryEncoder -> GeometryAdapter -------------+-> fused tokens -> the model (`mm_encoder_outputs`)
+
+Without an encoder it is the plain model, through the same class. The encoder is frozen and stands outside of the
+registered submodules: it is in no state dict and no optimiser sees it. Only `adapter` and `vlm` have parameters; what
+of `vlm` is trained is said by its parameters' `requires_grad`, which is False for all of them at the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from spaceland.chat.types import Message
+from spaceland.errors import ChatError, EncoderError
+from spaceland.models.adapter import AdapterConfig, FrameTokens, GeometryAdapter, needed_patches
+from spaceland.models.families import Family, check_takes_features, family_of
+from spaceland.models.processor import GeometryProcessor
+from spaceland.models.types import FrameTruth, GeometryEncoder
+
+ClipTokens = tuple[FrameTokens, ...]
+"""Fused tokens of all pictures of a chat, ready for any question about them."""
+
+_OURS = ("geometry_frames", "geometry_cells", "geometry_rays", "geometry_truth")
+_PIXELS = ("pixel_values",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """Where the frozen parts come from: what is written instead of their weights."""
+
+    base: str | None = None
+    """Folder or hub id of the model; None: it was made here, its weights are kept with the adapter."""
+    base_revision: str | None = None
+    encoder: str = "none"
+    """As `spaceland.models.encoders.open_encoder` takes it, or "vgllm:PATH" for the one inside such a checkpoint."""
+    reference_frame: str = "first"
+    encoder_seed: int = 0
+    """Both as `open_encoder` takes them."""
+    own_base_weights: bool = False
+    """The model's weights are not those of `base` any more."""
+    rotation: str | None = None
+    """Convention of the angles in the boxes that it was trained on: "ZXY" or "zxy"; see docs/geometry_vlm.md."""
+
+
+class GeometryVLM(nn.Module):
+    """See the module; made by `from_parts`, `from_pretrained` or `from_vgllm`."""
+
+    def __init__(
+        self,
+        vlm: Any,
+        processor: GeometryProcessor,
+        encoder: GeometryEncoder | None,
+        adapter: GeometryAdapter | None,
+        sources: Sources,
+    ) -> None:
+        super().__init__()
+        self.vlm = vlm
+        self.adapter = adapter
+        self.processor = processor
+        self.sources = sources
+        # In a list, so that torch does not register it.
+        self._encoders = [encoder] if encoder is not None else []
+
+    @classmethod
+    def from_parts(
+        cls,
+        vlm: Any,
+        processor: GeometryProcessor,
+        encoder: GeometryEncoder | None = None,
+        adapter_config: AdapterConfig | None = None,
+        *,
+        sources: Sources | None = None,
+    ) -> GeometryVLM:
+        """Put a model together; its base is frozen, a new adapter changes nothing yet.
+
+        Args:
+            vlm: A model of transformers that takes `mm_encoder_outputs`.
+            processor: For this model; see `GeometryProcessor`.
+            encoder: Frozen; None for the plain model.
+            adapter_config: None: the default with an encoder, no adapter without one.
+            sources: For `save_pretrained`.
+
+        Raises:
+            ChatError: the model takes no encoded pictures.
+            EncoderError: adapter, encoder and model do not fit together.
+        """
+        check_takes_features(vlm)
+        family = family_of(vlm.config)
+        adapter = None
+        if encoder is not None or (adapter_config is not None and adapter_config.rays):
+            config = adapter_config or AdapterConfig()
+            spec = encoder.spec if encoder is not None else None
+            adapter = GeometryAdapter(config, spec, family.hidden)
+            _check_fit(vlm, family, adapter, processor, encoder)
+            adapter.to(vlm.device)
+        vlm.requires_grad_(False)
+        return cls(vlm, processor, encoder, adapter, sources or Sources())
+
+    @classmethod
+    def from_pretrained(cls, path: Any, **how: Any) -> GeometryVLM:
+        """Open what `save_pretrained` wrote; see `spaceland.models.saved.load`."""
+        from spaceland.models.saved import load
+
+        return load(path, **how)
+
+    @classmethod
+    def from_vgllm(cls, path: Any, **how: Any) -> GeometryVLM:
+        """Open a released VG-LLM checkpoint; see `spaceland.models.vgllm_checkpoints.load_vgllm`."""
+        from spaceland.models.vgllm_checkpoints import load_vgllm
+
+        return load_vgllm(path, **how)
+
+    def save_pretrained(self, path: Any, **how: Any) -> None:
+        """Write adapter, LoRA and the names of the frozen parts; see `spaceland.models.saved.save`."""
+        from spaceland.models.saved import save
+
+        save(self, path, **how)
+
+    @property
+    def encoder(self) -> GeometryEncoder | None:
+        """The frozen geometry encoder."""
+        return self._encoders[0] if self._encoders else None
+
+    @property
+    def base(self) -> Any:
+        """The Hugging Face model itself, without a LoRA wrapper."""
+        return self.vlm.get_base_model() if hasattr(self.vlm, "peft_config") else self.vlm
+
+    @property
+    def config(self) -> Any:
+        """Configuration of the Hugging Face model."""
+        return self.base.config
+
+    @property
+    def generation_config(self) -> Any:
+        """Its defaults for `generate`."""
+        return self.base.generation_config
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return self.base.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Numbers of the model."""
+        return self.base.dtype
+
+    def add_lora(self, config: Any) -> None:
+        """Wrap the model with new low-rank weights (peft), the only part of it that is then trained.
+
+        Raises:
+            ChatError: it has some already, or the configuration names no module of the model.
+        """
+        from peft import get_peft_model
+
+        if hasattr(self.vlm, "peft_config"):
+            raise ChatError("the model has LoRA weights already; merge them first, or go on with them")
+        try:
+            self.vlm = get_peft_model(self.vlm, config)
+        except ValueError as error:
+            raise ChatError(f"no LoRA weights can be added: {error}") from error
+
+    def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
+        """Keep fewer activations in training and compute them twice, as transformers does."""
+        self.base.gradient_checkpointing_enable(
+            gradient_checkpointing_kwargs=gradient_checkpointing_kwargs or {"use_reentrant": False}
+        )
+
+    def gradient_checkpointing_disable(self) -> None:
+        """Keep all activations."""
+        self.base.gradient_checkpointing_disable()
+
+    def encode(self, batch: Mapping[str, Any]) -> list[ClipTokens]:
+        """Fused tokens of the pictures of each chat: the model's image encoder and the geometry encoder run once.
+
+        Args:
+            batch: Of a `GeometryProcessor`.
+
+        Raises:
+            ChatError: pixels and `geometry_cells` do not belong together.
+            EncoderError: the geometry encoder or the adapter cannot take them.
+        """
+        batch = self._moved(batch)
+        cells = batch.get("geometry_cells")
+        if cells is None:
+            raise ChatError("the batch has no geometry_cells; make it with a GeometryProcessor")
+        frames = self._visual(batch)
+        counts = [len(c) for c in cells]
+        if sum(counts) != len(frames):
+            raise ChatError(f"the batch has pixels of {len(frames)} pictures but places for {sum(counts)}")
+        clips, start = [], 0
+        for index, count in enumerate(counts):
+            own = frames[start : start + count]
+            clips.append(tuple(self._fused(own, index, batch) if count and self.adapter is not None else own))
+            start += count
+        return clips
+
+    @torch.no_grad()
+    def encode_batch(self, batch: Mapping[str, Any]) -> list[ClipTokens]:
+        """As `encode`, without gradients."""
+        return self.encode(batch)
+
+    @torch.no_grad()
+    def encode_clip(self, pictures: Sequence[Any]) -> ClipTokens:
+        """Fused tokens of a clip for any number of questions about it; see `encode`.
+
+        Args:
+            pictures: As in a chat, in the order of the chat.
+        """
+        batch = self.processor([[Message("user", list(pictures))]], add_generation_prompt=False)
+        return self.encode(batch)[0]
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        *,
+        labels: Tensor | None = None,
+        clips: Sequence[ClipTokens] | None = None,
+        **batch: Any,
+    ) -> Any:
+        """Logits, and with labels the loss, as the Hugging Face model returns them.
+
+        Args:
+            input_ids: [b, n].
+            attention_mask: [b, n].
+            labels: [b, n], -100 where nothing is to be learnt.
+            clips: Of `encode`, one per chat: its pictures are not encoded again, pixels are ignored.
+            **batch: The rest of what the `GeometryProcessor` made, and arguments of the model.
+
+        Raises:
+            ChatError, EncoderError: see `encode`.
+        """
+        batch = {**batch, "input_ids": input_ids, "attention_mask": attention_mask, "labels": labels}
+        if batch.get("past_key_values") is None and hasattr(self.base.model, "rope_deltas"):
+            # The model remembers positions of the last call; they are of no use to another batch.
+            self.base.model.rope_deltas = None
+        return self.vlm(**self.model_inputs(batch, clips))
+
+    @torch.no_grad()
+    def generate(self, *, clips: Sequence[ClipTokens] | None = None, **batch: Any) -> Any:
+        """Token ids of prompts and answers, as `generate` of transformers; pictures are encoded once.
+
+        Args:
+            clips: As in `forward`.
+            **batch: Of the `GeometryProcessor` (with `add_generation_prompt=True`), and settings of `generate`.
+        """
+        return self.vlm.generate(**self.model_inputs(batch, clips))
+
+    def model_inputs(self, batch: Mapping[str, Any], clips: Sequence[ClipTokens] | None = None) -> dict[str, Any]:
+        """The batch as the Hugging Face model takes it, pictures encoded, on its device."""
+        has_pictures = batch.get("pixel_values") is not None or (clips is not None and any(clips))
+        if clips is None and has_pictures:
+            clips = self.encode(batch)
+        inputs = {k: v for k, v in batch.items() if k not in (*_OURS, *_PIXELS) and v is not None}
+        inputs = self._moved(inputs)
+        if has_pictures and clips is not None:
+            inputs["mm_encoder_outputs"] = {"image": self._model_output(clips)}
+        return inputs
+
+    def _visual(self, batch: Mapping[str, Any]) -> list[FrameTokens]:
+        """Tokens of every picture as the model's own image encoder makes them."""
+        pixels = batch.get("pixel_values")
+        if pixels is None:
+            return []
+        model = self.base.model
+        how = {"image_grid_thw": batch["image_grid_thw"]} if batch.get("image_grid_thw") is not None else {}
+        trained = any(p.requires_grad for n, p in model.named_parameters() if not n.startswith("language_model"))
+        with torch.set_grad_enabled(torch.is_grad_enabled() and trained):
+            out = model.get_image_features(pixels, **how, return_dict=True)
+        levels = getattr(out, "deepstack_features", None) or ()
+        return [FrameTokens(tokens, tuple(level[k] for level in levels)) for k, tokens in enumerate(out.pooler_output)]
+
+    def _fused(self, frames: list[FrameTokens], index: int, batch: Mapping[str, Any]) -> list[FrameTokens]:
+        """The frames of one chat with geometry."""
+        assert self.adapter is not None
+        cells = batch["geometry_cells"][index]
+        features = None
+        if self.encoder is not None:
+            if batch.get("geometry_frames") is None:
+                raise EncoderError("the batch has no geometry_frames; its processor was made with geometry=False")
+            truth: Sequence[FrameTruth | None] | None = batch.get("geometry_truth")
+            with torch.no_grad():
+                features = self.encoder.encode(
+                    batch["geometry_frames"][index], self.adapter.layers, truth=truth[index] if truth else None
+                )
+            rows, cols = needed_patches(cells)
+            for layer, tokens in features.tokens.items():
+                if tokens.shape[1] < rows or tokens.shape[2] < cols:
+                    raise EncoderError(
+                        f"layer {layer} of {self.encoder.spec.name} has {tokens.shape[1]} x {tokens.shape[2]} patches, "
+                        f"{rows} x {cols} are needed; make the batch with a grid for patches of "
+                        f"{self.encoder.spec.patch} pixels"
+                    )
+        rays = batch["geometry_rays"][index] if batch.get("geometry_rays") is not None else None
+        return self.adapter(frames, features, cells, rays)
+
+    def _model_output(self, clips: Sequence[ClipTokens]) -> Any:
+        """A new output object of the image encoder: `generate` writes into the one that it gets."""
+        from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+        frames = [frame for clip in clips for frame in clip]
+        tokens: Any = tuple(frame.tokens.to(self.device) for frame in frames)
+        if self.processor.family.fixed is not None:
+            tokens = torch.stack(tokens)
+        out = BaseModelOutputWithPooling(pooler_output=tokens)
+        if self.processor.family.deepstack:
+            levels = range(len(frames[0].deepstack))
+            out.deepstack_features = [tuple(f.deepstack[k].to(self.device) for f in frames) for k in levels]
+        return out
+
+    def _moved(self, batch: Mapping[str, Any]) -> dict[str, Any]:
+        """Tensors on the model's device; frames of the geometry encoder are brought to its own by itself."""
+        return {
+            key: value.to(self.device, non_blocking=True) if isinstance(value, Tensor) else value
+            for key, value in batch.items()
+        }
+
+    def _apply(self, fn: Any, recurse: bool = True) -> GeometryVLM:
+        """Moves and casts reach the encoder too, though it is no submodule."""
+        super()._apply(fn, recurse)
+        if isinstance(self.encoder, nn.Module):
+            self.encoder._apply(fn)
+        return self
+
+    def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
+        """Names and parameters that gradients change."""
+        return ((name, p) for name, p in self.named_parameters() if p.requires_grad)
+
+
+def _check_fit(
+    vlm: Any, family: Family, adapter: GeometryAdapter, processor: GeometryProcessor, encoder: GeometryEncoder | None
+) -> None:
+    if adapter.config.fusion == "deepstack":
+        most = int(vlm.config.text_config.num_hidden_layers)
+        if not family.deepstack:
+            raise EncoderError(
+                f"a model of type '{family.model_type}' takes no features behind its first layer; use fusion add, "
+                "gated or cross_attention, or a model with deepstack such as Qwen3-VL"
+            )
+        if len(adapter.layers) > most:
+            raise EncoderError(f"{len(adapter.layers)} layers of geometry for a language model of {most}; give fewer")
+    if encoder is not None and not processor.geometry:
+        raise EncoderError("the processor makes no frames for the encoder; make it with geometry=True")
+    if encoder is not None and encoder.spec.patch != processor.grid.patch_px:
+        raise EncoderError(
+            f"{encoder.spec.name} has patches of {encoder.spec.patch} pixels, the grid is for "
+            f"{processor.grid.patch_px}: give patch_px={encoder.spec.patch} to token_grid"
+        )
+    if adapter.config.rays and not processor.rays:
+        raise EncoderError("the adapter takes rays but the processor makes none; make it with rays=True")

@@ -1,0 +1,91 @@
+"""The model of a configuration: always a `GeometryVLM`, with or without an encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from spaceland.cache import default_cache_dir
+from spaceland.errors import TrainingError
+from spaceland.models.adapter import AdapterConfig
+from spaceland.models.encoders.open_encoder import open_encoder
+from spaceland.models.families import family_of
+from spaceland.models.geometry_vlm import GeometryVLM, Sources
+from spaceland.models.processor import GeometryProcessor
+from spaceland.models.saved import CONFIG, load_base
+from spaceland.models.types import GeometryEncoder
+from spaceland.training.config import ModelConfig
+from spaceland.training.parts import lora_config
+
+TINY = "tiny"
+
+
+def open_model(
+    config: ModelConfig,
+    *,
+    seed: int,
+    tiny_folder: Path,
+    encoder: GeometryEncoder | None = None,
+) -> GeometryVLM:
+    """Load or make the model.
+
+    Args:
+        config: Which one.
+        seed: Of new weights: adapter and LoRA.
+        tiny_folder: Where the model "tiny" lies (see `ensure_tiny`).
+        encoder: In place of the one that the configuration names.
+
+    Raises:
+        TrainingError: the configuration's tables of adapter or grid have unknown keys.
+        ChatError, EncoderError: model or encoder cannot be loaded, or do not fit together.
+    """
+    dtype = getattr(torch, config.dtype)
+    cache = default_cache_dir() / "features" if config.cache_features else None
+    if (Path(config.vlm) / CONFIG).is_file():
+        opened: Any = encoder if encoder is not None else (None if config.encoder == "none" else config.encoder)
+        return GeometryVLM.from_pretrained(config.vlm, encoder=opened, trainable=True, cache=cache)
+    where = str(tiny_folder) if config.vlm == TINY else config.vlm
+    vlm, processor = load_base(where)
+    if encoder is None:
+        encoder = open_encoder(config.encoder, dtype=dtype, seed=seed, cache=cache, layers=config.adapter.get("layers"))
+    family = family_of(vlm.config)
+    try:
+        adapter = AdapterConfig(**config.adapter)
+        patch = {} if encoder is None else {"patch_px": encoder.spec.patch}
+        grid = family.token_grid(**{**patch, **config.grid})
+    except TypeError as error:
+        raise TrainingError(f"model.adapter or model.grid: {error}") from error
+    # Random numbers of the caller are left as they were.
+    with torch.random.fork_rng(devices=()):
+        torch.manual_seed(seed)
+        model = GeometryVLM.from_parts(
+            vlm,
+            GeometryProcessor(processor, family, grid, geometry=encoder is not None, rays=adapter.rays),
+            encoder,
+            adapter if encoder is not None or adapter.rays else None,
+            sources=Sources(base=None if config.vlm == TINY else config.vlm, encoder=config.encoder),
+        )
+        if config.lora is not None:
+            model.add_lora(lora_config(config.lora))
+    return model
+
+
+def ensure_tiny(config: ModelConfig, folder: Path, texts: Callable[[], Iterable[str]], seed: int) -> None:
+    """Make the model "tiny" where it is wanted and not there yet.
+
+    Args:
+        config: Which model.
+        folder: Where it goes.
+        texts: For its tokenizer; asked only if needed.
+        seed: Of its weights.
+    """
+    if config.vlm != TINY or config.tiny is None or (folder / "tokenizer_config.json").is_file():
+        return
+    from spaceland.exchange.folder import new_folder
+    from spaceland.training.tiny_model import build_tiny
+
+    with new_folder(folder) as temporary:
+        build_tiny(temporary, texts(), config.tiny, seed)
