@@ -17,16 +17,21 @@ from released_layouts import COMMIT, WRITERS, as_cached, lay_out, png, write_jso
 
 from spaceland.benchmarks import find_benchmark, score_benchmark
 from spaceland.benchmarks.known import KNOWN, ScoreError
-from spaceland.benchmarks.released import bring_media, open_rows
-from spaceland.benchmarks.released.media import match_paths
+from spaceland.benchmarks.released import open_rows
 from spaceland.benchmarks.released.opening import choose
 from spaceland.benchmarks.released.table import RELEASED
+from spaceland.benchmarks.released.tables import StoredPicture
 from spaceland.benchmarks.score import prepare_rows
 from spaceland.errors import OutputError, SceneError
 from spaceland.evaluation.media import MediaFinder
-from spaceland.evaluation.tables import StoredPicture
+from spaceland.evaluation.released_media import bring_media, match_paths
 
 RowsOf = Callable[[str], ModuleType]
+REAL = {
+    "scanqa": "ScanQA_v1.0_val.json",
+    "openeqa": "openeqa_v0.json",
+    "vsibench": "vsibench/questions_scannet.json",
+}
 HOSTED = [name for name in KNOWN if RELEASED[name].repo]
 WITH_PICTURES = {
     "sparbench": 2, "cvbench": 1, "blink": 1, "mmsi": 3, "3dsrbench": 1, "embspatial": 1, "viewspatial": 1,
@@ -325,3 +330,11 @@ def test_the_command_scores_a_hub_data_set_offline(rows_of: RowsOf, cache: Path,
         "repo": "nyu-visionx/VSI-Bench", "revision": COMMIT, "licence": "cc-by-4.0", "files": ["test.jsonl"],
         "rows": 28,
     }  # fmt: skip
+
+
+@pytest.mark.real
+def test_real_files_are_counted(real_data: Path) -> None:
+    counted = {name: open_rows(name, [str(real_data / file)]).counted for name, file in REAL.items()}
+    assert counted["scanqa"] == "4,675 rows, as published of ScanQA (val)."
+    assert counted["openeqa"] == "1,636 rows, as published of OpenEQA (v0)."
+    assert counted["vsibench"].startswith("2,071 rows; published of VSI-Bench: full 5,131 (3,060 fewer here)")

@@ -13,7 +13,7 @@ from rows_vsibench import gold, make_rows
 import spaceland
 from spaceland.benchmarks import ScoreError, baseline_predictions, find_benchmark, score_benchmark
 from spaceland.benchmarks.numbers import number_words, stated_number
-from spaceland.benchmarks.predictions import read_predictions, read_table
+from spaceland.benchmarks.predictions import file_sha256, read_predictions, read_table
 from spaceland.benchmarks.types import RowScore
 from spaceland.benchmarks.vlmevalkit import option_letter, stated_value
 from spaceland.benchmarks.vsibench import (

@@ -13,11 +13,11 @@ from PIL import Image
 
 from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.known import benchmark_module
+from spaceland.benchmarks.released.tables import StoredPicture, cell_value, read_rows_files
 from spaceland.chat.pictures import decode_picture
 from spaceland.errors import SceneError
 from spaceland.evaluation.frames import policy_of
 from spaceland.evaluation.media import MediaCache, MediaFinder, MediaMissingError, load_media
-from spaceland.evaluation.tables import StoredPicture, cell_value, read_rows_files
 from spaceland.files import encode_png
 
 

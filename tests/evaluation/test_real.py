@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from spaceland.benchmarks.known import KNOWN
+from spaceland.benchmarks.released.tables import read_rows_files
 from spaceland.cli import run
 from spaceland.evaluation.plan import make_plan
-from spaceland.evaluation.tables import read_rows_files
 
 FILES = {
     "vsibench": ("vsibench/questions_scannet.json", 2071),

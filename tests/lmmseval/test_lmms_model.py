@@ -116,7 +116,7 @@ def test_requests_of_other_settings_are_not_mixed(model: ModuleType, monkeypatch
 
 
 def test_a_failure_stops_the_run_after_what_was_answered(model: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    """lmms-eval's cache takes replies one by one, so they are handed over before the error."""
+    """lmms-eval's cache writes replies one by one, so they are handed over before the error."""
     monkeypatch.setattr(model, "open_model", lambda spec, options: Echo())
     lm = model.SpacelandChat(model="openai:echo@http://x", concurrency=3)
     replies = lm.generate_until(requests(lm, ["a", "b", "c", "d", "fail", "f"]))
@@ -143,6 +143,11 @@ def test_replay(model: ModuleType, tmp_path: Path) -> None:
     assert lm.generate_until(requests(lm, ["a", "b"])) == ["pa", "pb"]
     with pytest.raises(ChatError, match="no prediction for 'id-c' of t"):
         lm.generate_until(requests(lm, ["a", "c"]))
+    # The predictions of a run: a row that was asked again has two lines.
+    lines = [{"id": "id-a", "prediction": text, "prompt_sha256": "x"} for text in ("old", "new")]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    again = model.SpacelandReplay(predictions=str(path))
+    assert again.generate_until(requests(again, ["a"])) == ["new"]
     asked = requests(lm, ["a"])
     lm.task_dict["t"]["test"] = [{"id": "id-a"}]
     with pytest.raises(ChatError, match="t is no task of spaceland"):

@@ -244,10 +244,12 @@ def test_moves_and_casts_reach_the_encoder() -> None:
     assert torch.equal(model(**batch).logits, plain_logits(model, batch))
 
 
-def test_batches_travel_between_processes() -> None:
-    model = tiny_model()
-    batch = pickle.loads(pickle.dumps(ready(model, chat(2))))
-    assert model(**batch).logits.shape[0] == 1
+@pytest.mark.parametrize("kind", KINDS)
+def test_processor_and_batches_travel_between_processes(kind: str) -> None:
+    model = tiny_model(kind)
+    processor = pickle.loads(pickle.dumps(model.processor))
+    batch = pickle.loads(pickle.dumps(processor([chat(2)], add_generation_prompt=True)))
+    assert torch.equal(model(**batch).logits, model(**ready(model, chat(2))).logits)
 
 
 def test_parts_that_do_not_fit_are_named() -> None:

@@ -133,6 +133,8 @@ def test_intrinsics_follow_the_pixels(size: tuple[int, int], preset: str, x: flo
         (lambda: TokenGrid().frame(0, 10), "nothing to see"),
         (lambda: TokenGrid(long_side_cells=0), "long_side_cells is 0"),
         (lambda: TokenGrid(max_frame_tokens=-1), "max_frame_tokens is -1"),
+        (lambda: TokenGrid(preset="vgllm", max_clip_tokens=500).clip([(640, 480)] * 2), "252 tokens.*leaves 250"),
+        (lambda: TokenGrid(fixed=(16, 16), max_frame_tokens=200).frame(640, 480), "256 tokens.*leaves 200"),
         (lambda: TokenGrid(preset="large"), "no preset"),  # type: ignore[arg-type]
         (lambda: TokenGrid(preset="vgllm", fixed=(16, 16)), "preset native"),
         (lambda: TokenGrid(preset="vgllm", patch_px=16), "preset native"),

@@ -133,3 +133,24 @@ def test_clips_are_known_by_content() -> None:
     assert key(CameraPicture(image, np.eye(3))) != key(CameraPicture(image, 2 * np.eye(3))) != key(CameraPicture(image))
     # A picture of the same bytes in another shape is another picture.
     assert key(picture(60, 80)) != key(picture(80, 60))
+
+
+@pytest.mark.heavy
+def test_linear_attention_takes_one_question_at_a_time() -> None:
+    """Qwen3.5: no key-value cache in most layers; what they keep instead is copied for each question."""
+    model = wake(tiny_model("qwen3_5"))
+    chats = [chat(2, text) for text in QUESTIONS]
+    plain = {k: v for k, v in ready(tiny_model("qwen3_5"), chats[0]).items() if not k.startswith("geometry_")}
+    with torch.no_grad():
+        identity = tiny_model("qwen3_5")
+        assert torch.equal(identity(**ready(identity, chats[0])).logits, identity.base(**plain).logits)
+    prefix = encode_prefix(model, ready(model, chats[0]))
+    assert not prefix.takes_batches and prefix.num_bytes > 0
+    for settings in (GREEDY, {**GREEDY, "num_beams": 2}):
+        for one in chats:
+            anew = model.generate(**ready(model, one), **settings)
+            assert torch.equal(generate_after(model, prefix, ready(model, one), **settings), anew)
+    with pytest.raises(ChatError, match="one question at a time"):
+        generate_after(model, prefix, ready(model, *chats), **GREEDY)
+    expected = [model.generate(**ready(model, one), **GREEDY)[0, -6:].tolist() for one in chats]
+    assert [tokens for tokens, _ in Answerer(model).answer(chats, **GREEDY)] == expected

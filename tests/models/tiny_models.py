@@ -107,15 +107,23 @@ def tiny_vlm(kind: str, seed: int = 0, **text: Any) -> tuple[Any, Any]:
     else:
         words = tokenizer(QWEN_TOKENS, "<|vision_start|><|image_pad|><|vision_end|>")
         rope = {"rope_type": "default", "mrope_section": [2, 3, 3], "rope_theta": 10000.0}
-        if kind == "qwen3_vl":
-            patch = 16
-            vision = {"depth": 2, "hidden_size": 16, "intermediate_size": 24, "num_heads": 2, "out_hidden_size": 32,
-                      "patch_size": 16, "deepstack_visual_indexes": [0, 1], "num_position_embeddings": 16}  # fmt: skip
-            rope["mrope_interleaved"] = True
+        patch = 14 if kind == "qwen2_5_vl" else 16
+        vision = {"depth": 2, "hidden_size": 16, "intermediate_size": 24, "num_heads": 2, "out_hidden_size": 32,
+                  "patch_size": patch}  # fmt: skip
+        if kind == "qwen2_5_vl":
+            vision |= {"window_size": 56, "fullatt_block_indexes": [1]}
         else:
-            patch = 14
-            vision = {"depth": 2, "hidden_size": 16, "intermediate_size": 24, "num_heads": 2, "out_hidden_size": 32,
-                      "patch_size": 14, "window_size": 56, "fullatt_block_indexes": [1]}  # fmt: skip
+            vision["num_position_embeddings"] = 16
+            rope["mrope_interleaved"] = True
+        if kind == "qwen3_vl":
+            vision["deepstack_visual_indexes"] = [0, 1]
+        if kind == "qwen3_5":
+            rope |= {"mrope_section": [1, 1, 0], "partial_rotary_factor": 0.25}
+            text = {
+                "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+                "linear_num_value_heads": 2, "linear_num_key_heads": 2,
+                "linear_key_head_dim": 8, "linear_value_head_dim": 8, **text,
+            }  # fmt: skip
         ids = {n: words.convert_tokens_to_ids(f"<|{n}|>") for n in ("vision_start", "vision_end", "image_pad")}
         config = AutoConfig.for_model(
             kind,

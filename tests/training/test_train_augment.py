@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="needs the extra model")
+pytest.importorskip("torch", reason="needs the extra model")
 
 from training_data import row, write_rows
 
@@ -51,7 +51,7 @@ def test_all_frames_share_the_window_and_texts_stay(tmp_path: Path) -> None:
 
 
 def test_scale_shows_in_the_rays_and_only_there(tmp_path: Path) -> None:
-    """A picture at 0.8 of its size is the same view: rays must be equal. A window of 0.8 is another: rays must follow."""
+    """A picture at 0.8 of its size is the same view: equal rays. A window of 0.8 is another view: rays follow."""
     pytest.importorskip("transformers", reason="needs the extra model")
     from training_data import save_model
     from transformers import AutoConfig

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-torch = pytest.importorskip("torch", reason="needs the extra model")
+pytest.importorskip("torch", reason="needs the extra model")
 pytest.importorskip("transformers", reason="needs the extra model")
 
+import torch
 from PIL import Image
 from training_data import picture, row, save_model, write_rows
 

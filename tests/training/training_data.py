@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+
+# The folder tests/datasets looks like the package of that name; transformers' Trainer would use it.
+_found = importlib.util.find_spec("datasets") if "datasets" not in sys.modules else None
+if _found is not None and _found.origin is None:
+    sys.modules["datasets"] = None  # type: ignore[assignment]
+    import transformers.utils.import_utils
+
+    transformers.utils.import_utils.is_datasets_available.cache_clear()
 
 # Own templates in the families' form. Qwen2.5-VL has a system prompt of its own, Qwen3-VL has none, InternVL writes a
 # picture as a placeholder and a line break.

@@ -89,7 +89,15 @@ def _qwen_class(module: str, name: str) -> Any:
                 setattr(self, f"{kind}_token_id", tokenizer.convert_tokens_to_ids(token))
             ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
 
+        def __reduce__(self) -> tuple[Any, ...]:
+            # The class has no place where pickle could find it; workers that are spawned make it anew.
+            return _remade, (_qwen_class, (module, name), (self.image_processor, self.tokenizer, self.chat_template))
+
     return ImagesOnly
+
+
+def _remade(make_class: Any, of: tuple[str, ...], parts: tuple[Any, ...]) -> Any:
+    return make_class(*of)(*parts)
 
 
 @lru_cache
@@ -116,6 +124,10 @@ def _internvl_class() -> Any:
             self.video_token = None
             self.multimodal_pattern = re.compile(f"(?P<image>{re.escape(self.image_token)})")
             ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
+
+        def __reduce__(self) -> tuple[Any, ...]:
+            parts = (self.image_processor, self.tokenizer, self.chat_template, self.image_seq_length)
+            return _remade, (_internvl_class, (), parts)
 
         def __call__(self, images: Any = None, text: Any = None, **kwargs: Any) -> Any:
             # Cutting a picture into up to 12 tiles is for one picture; with a whole room it would not fit any context.

@@ -55,11 +55,12 @@ def compare(
         seed: Of the bootstrap.
     """
     from spaceland.benchmarks.known import ScoreError
-    from spaceland.benchmarks.released import bring_media, open_rows
+    from spaceland.benchmarks.released import open_rows
     from spaceland.evaluation.board import write_board
     from spaceland.evaluation.compare import compare as compare_results
     from spaceland.evaluation.gallery import write_gallery
     from spaceland.evaluation.loaded import load_results
+    from spaceland.evaluation.released_media import bring_media
     from spaceland.files import write_json
 
     if not results:

@@ -87,9 +87,10 @@ def evaluate(
         dtype: For local models.
     """
     from spaceland.benchmarks.known import ScoreError
-    from spaceland.benchmarks.released import bring_media, open_rows
+    from spaceland.benchmarks.released import open_rows
     from spaceland.chat.open_model import ModelOptions, parse_model
     from spaceland.evaluation.plan import make_plan
+    from spaceland.evaluation.released_media import bring_media
     from spaceland.evaluation.run import BASELINE, Settings
     from spaceland.evaluation.run import evaluate as run
 

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from spaceland.benchmarks.known import KNOWN, ScoreError
+from spaceland.benchmarks.released.tables import read_any_table
 from spaceland.benchmarks.types import Benchmark, Row
 from spaceland.errors import SceneError
 from spaceland.evaluation.gallery import expected_answer
-from spaceland.evaluation.tables import read_any_table
 
 _REPLIES = ("prediction", "response", "model_output", "output", "answer_pred", "pred")
 _SAME_SHARE = 0.98

@@ -27,11 +27,11 @@ import numpy as np
 from PIL import Image
 
 from spaceland.benchmarks.frames import FramePolicy
+from spaceland.benchmarks.released.tables import StoredPicture
 from spaceland.benchmarks.types import Row
 from spaceland.chat.pictures import make_picture, shrink
 from spaceland.chat.types import Picture
 from spaceland.errors import SceneError
-from spaceland.evaluation.tables import StoredPicture
 from spaceland.files import PICTURE_SUFFIXES
 
 _PICTURES = ("images", "image", "image_path", "image_paths", "img_path")

@@ -5,7 +5,7 @@
 
 Both take chats (`doc_to_messages`), also those of lmms-eval's own tasks: pictures as they are, of videos `frames`
 frames. A request that fails stops the run, since lmms-eval has no word for a row without an answer and would score it
-as wrong; with its `--use_cache` the next run goes on. This module imports lmms-eval and is imported by nothing of ours.
+as wrong. This module imports lmms-eval and is imported by nothing of ours.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lmms_eval.api.instance import GenerationResult, TokenCounts
 from lmms_eval.api.model import lmms
 
 from spaceland.benchmarks.frames import FramePolicy
-from spaceland.benchmarks.predictions import read_predictions
+from spaceland.benchmarks.predictions import predictions_of, read_table
 from spaceland.chat.open_model import HOW, ModelOptions, open_model, parse_model
 from spaceland.chat.types import ChatModel, Generation, Message, Reply
 from spaceland.errors import ChatError, SpacelandError
@@ -96,7 +96,7 @@ class SpacelandChat(_Chat):
         self._policy = FramePolicy(num=int(frames), long_side_px=None if max_side is None else int(max_side))
 
     def generate_until(self, requests: Sequence[Any]) -> Iterator[GenerationResult]:
-        """A reply for every request, in order, as they come: so lmms-eval's cache has them before a later one fails.
+        """A reply for every request, in order, as they come, so lmms-eval can write each to its cache.
 
         Raises:
             ChatError: a request failed.
@@ -139,7 +139,11 @@ class SpacelandReplay(_Chat):
     def __init__(self, predictions: str, batch_size: int | str = 1, device: str | None = None, **others: Any) -> None:
         super().__init__(others)
         self._path = predictions
-        self._replies = read_predictions(Path(predictions))
+        table = read_table(Path(predictions))
+        if table and "prompt_sha256" in table[0]:
+            # A run of `spaceland evaluate`: where a row was asked again, its last line counts.
+            table = list({str(line.get("id")): line for line in table}.values())
+        self._replies = predictions_of(table, predictions)
 
     def generate_until(self, requests: Sequence[Any]) -> list[str]:
         """The prediction for every request.

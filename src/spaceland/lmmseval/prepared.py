@@ -18,12 +18,13 @@ from typing import Any
 
 from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.known import ScoreError, find_benchmark
-from spaceland.benchmarks.released import bring_media, open_rows
+from spaceland.benchmarks.released import open_rows
 from spaceland.benchmarks.score import complete_rows, find_protocol, prepare_rows, rows_sha256, score_benchmark
 from spaceland.benchmarks.types import Benchmark, Protocol, Row
 from spaceland.cache import default_cache_dir
 from spaceland.evaluation.media import MediaCache
 from spaceland.evaluation.plan import Item, Plan, make_plan
+from spaceland.evaluation.released_media import bring_media
 from spaceland.files import read_json, write_json, write_text
 
 BENCHMARKS = ("scanqa", "sqa3d", "scanrefer", "multi3drefer", "scan2cap", "embodiedscan-det")

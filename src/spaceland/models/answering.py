@@ -79,9 +79,10 @@ class Answerer:
         for key, places in groups.items():
             self._clips.get(key[0])  # used now, whichever of the two serves it
             prefix = self._prefixes.get(key) or self._prefixes.put(key, self._prefix(key[0], chats[places[0]]))
-            batch = batch_after(self.model, prefix, [tails[k] for k in places])
-            ids = generate_after(self.model, prefix, batch, **generation)
-            answers |= self._cut(places, ids, batch)
+            for together in [places] if prefix.takes_batches else [[k] for k in places]:
+                batch = batch_after(self.model, prefix, [tails[k] for k in together])
+                ids = generate_after(self.model, prefix, batch, **generation)
+                answers |= self._cut(together, ids, batch)
         if plain:
             batch = self.model.processor([chats[k] for k in plain], add_generation_prompt=True)
             answers |= self._cut(plain, self.model.generate(**batch, **generation), batch)

@@ -170,9 +170,7 @@ class GeometryVLM(nn.Module):
 
     def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
         """Keep fewer activations in training and compute them twice, as transformers does."""
-        self.base.gradient_checkpointing_enable(
-            gradient_checkpointing_kwargs=gradient_checkpointing_kwargs or {"use_reentrant": False}
-        )
+        self.base.activation_checkpointing_enable(gradient_checkpointing_kwargs or {"use_reentrant": False})
 
     def gradient_checkpointing_disable(self) -> None:
         """Keep all activations."""

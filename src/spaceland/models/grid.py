@@ -174,9 +174,13 @@ class TokenGrid:
                 f"a frame of {width} x {height} pixels is longer than {MAX_ASPECT:g} times its width; cut it into "
                 "pieces, or leave it out"
             )
+        budget = self.max_frame_tokens if max_tokens is None else max_tokens
         if self.preset == "vgllm":
-            return self._vgllm(width, height)
-        rows, cols = self.fixed or self._native(width, height, max_tokens or self.max_frame_tokens)
+            frame = self._vgllm(width, height)
+            self._check_budget(frame.num_tokens, budget)
+            return frame
+        rows, cols = self.fixed or self._native(width, height, budget)
+        self._check_budget(rows * cols, budget)
         cell = MERGE * self.patch_px
         size = (cols * cell, rows * cell)
         return FrameGrid(
@@ -188,6 +192,15 @@ class TokenGrid:
             cells_box=(0, 0, *size),
             vlm_px=(cols * self.token_px, rows * self.token_px),
         )
+
+    def _check_budget(self, num_tokens: int, budget: int | None) -> None:
+        """Sizes that are not ours to choose may be too large."""
+        if budget is not None and num_tokens > budget:
+            why = "preset vgllm" if self.preset == "vgllm" else "this model"
+            raise ChatError(
+                f"{why} takes {num_tokens} tokens for a frame, the budget leaves {budget}; give fewer frames, or raise "
+                "max_frame_tokens or max_clip_tokens"
+            )
 
     def _native(self, width: int, height: int, budget: int | None) -> tuple[int, int]:
         """Rows and columns: the finest grid within the budget."""

@@ -12,7 +12,8 @@ Whether two chats show the same pictures is for the caller to know (`spaceland.m
 tokens only say how many there are.
 
 The kept tensors are never written to: layers of the cache grow by concatenation into new tensors, so one prefix serves
-any @@"""
+any number of questions, one after the other or in a batch. Layers of other kinds (linear attention, as in Qwen3.5) are
+copied for every use, and take one question at a time: they cannot pass over the padding between prefix and question."""
 
 from __future__ import annotations
 
@@ -43,6 +44,13 @@ class ClipPrefix:
     def num_tokens(self) -> int:
         """Its length."""
         return len(self.ids)
+
+    @property
+    def takes_batches(self) -> bool:
+        """Whether questions of different length can be answered behind it together."""
+        from transformers.cache_utils import DynamicLayer
+
+        return all(type(layer) is DynamicLayer for layer in self.cache.layers)
 
     @property
     def num_bytes(self) -> int:
@@ -96,7 +104,7 @@ def generate_after(model: GeometryVLM, prefix: ClipPrefix, batch: Mapping[str, A
     copies = max(generation.get("num_beams", 1) or 1, generation.get("num_return_sequences", 1) or 1)
     if prefix.rope_delta is not None:
         model.base.model.rope_deltas = prefix.rope_delta.to(model.device)
-    cache = _fresh(prefix.cache, len(ids) * copies)
+    cache = _fresh(prefix, len(ids) * copies)
     return model.vlm.generate(input_ids=ids, attention_mask=mask, past_key_values=cache, **generation)
 
 
@@ -116,7 +124,7 @@ def logits_after(model: GeometryVLM, prefix: ClipPrefix, batch: Mapping[str, Any
         input_ids=behind,
         attention_mask=mask,
         position_ids=positions,
-        past_key_values=_fresh(prefix.cache, len(ids)),
+        past_key_values=_fresh(prefix, len(ids)),
         use_cache=True,
     )
     return out.logits, mask[:, prefix.num_tokens :].bool()
@@ -160,24 +168,25 @@ def _behind(model: GeometryVLM, prefix: ClipPrefix, batch: Mapping[str, Any]) ->
                 "a chat does not begin with the kept prefix: other words or pictures come first; encode it anew"
             )
         tails.append(ids[prefix.num_tokens :].tolist())
+    if len({len(tail) for tail in tails}) > 1 and not prefix.takes_batches:
+        raise ChatError("this model's layers take one question at a time behind a kept prefix; ask them one by one")
     batch = batch_after(model, prefix, tails)
     return batch["input_ids"].to(model.device), batch["attention_mask"].to(model.device)
 
 
-def _fresh(cache: Any, batch: int) -> Any:
+def _fresh(prefix: ClipPrefix, batch: int) -> Any:
     """A cache for one use with the kept tensors in it, the same for each row of the batch."""
-    from transformers.cache_utils import DynamicLayer
-
-    if all(type(layer) is DynamicLayer for layer in cache.layers):
-        new = copy.copy(cache)
-        new.layers = [copy.copy(layer) for layer in cache.layers]
+    if prefix.takes_batches:
+        new = copy.copy(prefix.cache)
+        new.layers = [copy.copy(layer) for layer in prefix.cache.layers]
         for layer in new.layers:
             layer.keys = layer.keys.expand(batch, -1, -1, -1)
             layer.values = layer.values.expand(batch, -1, -1, -1)
         return new
-    new = copy.deepcopy(cache)
+    new = copy.deepcopy(prefix.cache)
     if batch > 1:
-        new.batch_repeat_interleave(batch)
+        device = next(t.device for layer in new.layers for t in _tensors(layer))
+        new.reorder_cache(torch.zeros(batch, dtype=torch.long, device=device))
     return new
 
 

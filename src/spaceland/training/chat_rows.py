@@ -5,7 +5,8 @@
     {"video": "folder_of_frames", "conversations": [{"from": "human", "value": "<video>\\nWhat happens?"}, ...]}
 
 Pictures take the places of <image> and <video> in order; without any place they come before the first question. A video
-is a file or a folder of frames. `spar_info` (marks to be drawn, as text) and `cam2img` (intrinsics) are VG LLM's.
+is a file or a folder of frames. `spar_info` (marks to be drawn, as text) and `cam2img` (intrinsics) are VG LLM's,
+`marks` are those of our own rows.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 from spaceland.errors import SceneError
 from spaceland.exchange.folder import safe_path
 from spaceland.exchange.markers import from_fields
+from spaceland.questions.marks import Mark
 from spaceland.training.config import DataConfig
 from spaceland.training.samples import Clip, Sample, Still, Turn, split_places
 
@@ -62,7 +64,7 @@ def chat_sample(row: Any, number: int, data: DataConfig, name: str, media: Path)
         return problem
     try:
         found = _media(row, data, media, f"{name}, row {number + 1}")
-    except (SceneError, ValueError, TypeError, RecursionError):
+    except (SceneError, ValueError, TypeError, KeyError, RecursionError):
         return "paths or marks that cannot be used"
     if not kinds and found:
         first = next(k for k, turn in enumerate(turns) if turn.role == "user")
@@ -121,6 +123,8 @@ def _media(row: Mapping[str, Any], data: DataConfig, folder: Path, where: str) -
 
 
 def _marks(row: Mapping[str, Any], num_images: int) -> list[Any]:
+    if row.get("marks"):
+        return [Mark.from_json(mark) for mark in row["marks"]]
     info = row.get("spar_info")
     info = json.loads(info) if isinstance(info, str) and info else info
     if not isinstance(info, Mapping):

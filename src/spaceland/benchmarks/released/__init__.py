@@ -4,9 +4,9 @@
     opened.rows, opened.source["revision"]
 
 table.py says what is known of every data set, fitting.py makes rows of its records, hub.py talks to Hugging Face,
-opening.py reads, media.py brings out pictures and videos. docs/benchmarks/released.md is the page for users.
+tables.py reads table files, opening.py puts them together. Pictures and videos: `spaceland.evaluation.released_media`.
+docs/benchmarks/released.md is the page for users.
 """
 
-from spaceland.benchmarks.released.media import bring_media as bring_media
 from spaceland.benchmarks.released.opening import OpenedRows as OpenedRows
 from spaceland.benchmarks.released.opening import open_rows as open_rows

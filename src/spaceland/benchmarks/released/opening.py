@@ -24,9 +24,8 @@ from spaceland.benchmarks.released import hub as hugging_face
 from spaceland.benchmarks.released.fitting import listed_pictures, renamed
 from spaceland.benchmarks.released.hub import PREFIX, HubFolder
 from spaceland.benchmarks.released.table import RELEASED, Alternatives, Released
+from spaceland.benchmarks.released.tables import SUFFIXES, read_rows_files
 from spaceland.errors import SceneError
-
-_TABLES = (".jsonl", ".json", ".parquet", ".tsv", ".csv", ".xlsx")
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,7 @@ def _from_disk(benchmark: str, released: Released, sources: Sequence[str]) -> tu
         wanted = _wanted(released, part)
         chosen = choose(names, wanted)
         if not chosen and part is None:
-            chosen = [name for name in names if "/" not in name and name.lower().endswith(_TABLES)]
+            chosen = [name for name in names if "/" not in name and name.lower().endswith(SUFFIXES)]
         if not chosen:
             raise ScoreError(
                 f"{path} holds no rows of {benchmark}: nothing like {_listed(wanted)}, and no table beside them; "
@@ -167,11 +166,11 @@ def _from_disk(benchmark: str, released: Released, sources: Sequence[str]) -> tu
         file
         for path in paths
         for file in (
-            sorted(p for p in path.iterdir() if p.suffix.lower() in _TABLES) if path.is_dir() else [path]
+            sorted(p for p in path.iterdir() if p.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
         )
     ]  # fmt: skip
     if not files:
-        raise ScoreError(f"{paths[0]} holds no table; expected files that end in {', '.join(_TABLES)}")
+        raise ScoreError(f"{paths[0]} holds no table; expected files that end in {', '.join(SUFFIXES)}")
     for file in files:
         if not file.is_file():
             raise SceneError(f"missing file: {file}; give a file of rows, a folder of them, or hf:")
@@ -189,7 +188,7 @@ def choose(names: Sequence[str], alternatives: Alternatives) -> list[str]:
         for pattern in patterns:
             outer, bang, inner = pattern.partition("!")
             found |= {f"{name}{bang}{inner}": None for name in sorted(names) if fnmatchcase(name, outer)}
-        tables = [name for name in found if "!" in name or name.lower().endswith(_TABLES)]
+        tables = [name for name in found if "!" in name or name.lower().endswith(SUFFIXES)]
         if tables:
             return tables
     return []
@@ -223,8 +222,6 @@ def _members(path: Path, name: str) -> list[tuple[Path, str]]:
 
 def _read(found: Sequence[tuple[Path, str]]) -> list[dict[str, Any]]:
     """Records of all tables, one after the other."""
-    from spaceland.evaluation.tables import read_rows_files
-
     plain = [path for path, name in found if "!" not in name]
     records = read_rows_files(plain) if plain else []
     for path, name in found:

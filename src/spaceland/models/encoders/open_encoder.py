@@ -3,6 +3,8 @@
     none                         no encoder: a plain vision-language model
     vggt:WHERE                   weights from a folder, a safetensors file or an id on the Hub (ID or ID@COMMIT)
     da3-base:WHERE, pi3:WHERE    likewise (da3-small, da3-base, da3-large, da3-giant; da3: any of them)
+    tiny-trunk:WHERE             likewise, VGGT in small as `train_trunk` made it
+    oracle                       the truth itself, for sample rooms: an upper bound, never a result
     random:vggt[:WHERE]          the architecture with random weights; WHERE is only asked for its sizes
     zeros:vggt[:WHERE]           nothing but zeros in its shape; no weights are read
     shuffled:vggt:WHERE          its features, given to the wrong frames
@@ -22,10 +24,12 @@ import torch
 from spaceland.errors import EncoderError
 from spaceland.models.encoders.controls import Mean, Shuffled, Zeros
 from spaceland.models.encoders.feature_cache import DEFAULT_BYTES, CachedEncoder
+from spaceland.models.encoders.oracle import Oracle
+from spaceland.models.encoders.tiny_trunk import open_tiny_trunk
 from spaceland.models.encoders.vggt import ReferenceFrame, open_vggt
 from spaceland.models.types import GeometryEncoder
 
-ARCHITECTURES = ("vggt", "da3", "da3-small", "da3-base", "da3-large", "da3-giant", "pi3")
+ARCHITECTURES = ("vggt", "da3", "da3-small", "da3-base", "da3-large", "da3-giant", "pi3", "tiny-trunk", "oracle")
 CONTROLS = ("random", "zeros", "shuffled", "mean")
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -75,7 +79,9 @@ def open_encoder(
             f"there is no encoder '{text}'; choose none, or one of {', '.join(ARCHITECTURES)} with its weights "
             f"(vggt:facebook/VGGT-1B), or a control before it ({', '.join(CONTROLS)}; zeros:vggt)"
         )
-    if not where and control not in ("random", "zeros"):
+    if name == "oracle" and (where or heads or control == "random"):
+        raise EncoderError(f"'{text}': the oracle has no weights and no heads; write oracle alone")
+    if not where and control not in ("random", "zeros") and name != "oracle":
         raise EncoderError(f"'{text}' names no weights; give a folder or an id on the Hub: {text}:FOLDER_OR_ID")
     encoder: Any = _open(
         name,
@@ -111,10 +117,14 @@ def pinned(text: str, encoder: GeometryEncoder) -> str:
 
 
 def _open(name: str, where: str | None, reference_frame: ReferenceFrame, **options: Any) -> Any:
+    if name == "tiny-trunk":
+        return open_tiny_trunk(where, reference_frame=reference_frame, **options)
     if name == "vggt":
         return open_vggt(where, reference_frame=reference_frame, **options)
     if reference_frame != "first":
         raise EncoderError(f"{name} has no reference frame to choose (asked for '{reference_frame}'); leave it out")
+    if name == "oracle":
+        return Oracle().to(options["device"], options["dtype"])
     if name == "pi3":
         from spaceland.models.encoders.pi3 import open_pi3
 

@@ -22,6 +22,7 @@ from spaceland.benchmarks.released.opening import OpenedRows
 from spaceland.benchmarks.released.table import RELEASED, Released
 from spaceland.benchmarks.types import Row
 from spaceland.errors import OutputError, SceneError
+from spaceland.evaluation.media import MediaFinder, MediaMissingError
 from spaceland.files import atomic_path
 from spaceland.progress import progress_bar
 
@@ -87,8 +88,6 @@ def _any_there(folder: Path, named: Sequence[tuple[Row, Sequence[str]]]) -> bool
 
 def _missing(folder: Path, named: Sequence[tuple[Row, Sequence[str]]]) -> list[str]:
     """Names of media that are not where a run would look for them."""
-    from spaceland.evaluation.media import MediaFinder, MediaMissingError
-
     finder = MediaFinder(folder)
     found: dict[str, None] = {}
     for row, names in named:
