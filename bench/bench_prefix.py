@@ -84,6 +84,7 @@ def make_model(size: dict[str, Any], device: str) -> GeometryVLM:
         video_token_id=words.convert_tokens_to_ids("<|video_pad|>"),
         vision_start_token_id=ids["vision_start"],
         vision_end_token_id=ids["vision_end"],
+        tie_word_embeddings=True,
     )
     torch.manual_seed(0)
     with torch.device(device):
@@ -114,26 +115,51 @@ def main() -> None:
     args = parser.parse_args()
     size = SMALL if args.size == "small" else REAL
     model = make_model(size, args.device)
-    rng = np.random.default_rng(0)
     num = args.frames or size["frames"]
-    frames = [Image.fromarray(rng.integers(0, 255, (480, 640, 3), np.uint8)) for _ in range(num)]
+    figures = {"size": args.size, **compare(model, make_frames(num), args.questions, args.tokens, args.repeats)}
+    for name in figures["seconds"]:
+        print(
+            f"{name:20} {figures['seconds'][name]:8.2f} s  {100 * figures['share_of_anew'][name]:5.1f} %  "
+            f"{figures['equal_answers'][name]} of {args.questions} answers equal"
+        )
+    share = figures["share_of_anew"]["prefix, one by one"]
+    print(f"prefix: {figures['prefix_tokens']} tokens, {figures['prefix_bytes'] / 1e6:.1f} MB")
+    print(
+        f"logits: at most {figures['largest_logit']:.2f}, they differ by {figures['largest_difference_of_logits']:.1e}"
+    )
+    print(f"goal {100 * GOAL:.0f} %: {'reached' if share < GOAL else 'missed'} one by one with {100 * share:.1f} %")
+    if args.out:
+        args.out.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+def make_frames(num: int) -> list[Image.Image]:
+    """Noise of 640 x 480 pixels."""
+    rng = np.random.default_rng(0)
+    return [Image.fromarray(rng.integers(0, 255, (480, 640, 3), np.uint8)) for _ in range(num)]
+
+
+def compare(
+    model: GeometryVLM, frames: Sequence[Image.Image], num_questions: int, tokens: int, repeats: int
+) -> dict[str, Any]:
+    """All ways in turns: seconds (median), equal answers, logits."""
+    device = model.device.type
     chats = [
         [
             Message(
                 "user", [*frames, f"These are frames of a video.\nHow many chairs, counted {k} times? Answer briefly."]
             )
         ]
-        for k in range(args.questions)
+        for k in range(num_questions)
     ]
-    how = {"do_sample": False, "max_new_tokens": args.tokens, "min_new_tokens": args.tokens}
+    how = {"do_sample": False, "max_new_tokens": tokens, "min_new_tokens": tokens}
 
     def anew() -> list[list[int]]:
-        return [_answers(model.generate(**_ready(model, one), **how), args.tokens)[0] for one in chats]
+        return [_answers(model.generate(**_ready(model, one), **how), tokens)[0] for one in chats]
 
     def encoded_once() -> list[list[int]]:
         first = _ready(model, chats[0])
         clips = model.encode_batch(first)
-        return [_answers(model.generate(**_ready(model, one), clips=clips, **how), args.tokens)[0] for one in chats]
+        return [_answers(model.generate(**_ready(model, one), clips=clips, **how), tokens)[0] for one in chats]
 
     def behind_prefix(together: bool) -> list[list[int]]:
         prefix = encode_prefix(model, _ready(model, chats[0]))
@@ -142,7 +168,7 @@ def main() -> None:
         return [
             answer
             for group in groups
-            for answer in _answers(generate_after(model, prefix, batch_after(model, prefix, group), **how), args.tokens)
+            for answer in _answers(generate_after(model, prefix, batch_after(model, prefix, group), **how), tokens)
         ]
 
     model.generate(**_ready(model, chats[0]), **how)  # warm up
@@ -153,15 +179,15 @@ def main() -> None:
         "prefix, one batch": lambda: behind_prefix(True),
     }
     # Processor time where that is what computes: other programs on the machine do not count.
-    clock = time.perf_counter if args.device.startswith("cuda") else time.process_time
+    clock = time.perf_counter if device.startswith("cuda") else time.process_time
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     answers = {}
-    for _ in range(args.repeats):  # in turns, so that a busy machine is busy for all
+    for _ in range(repeats):  # in turns, so that a busy machine is busy for all
         for name, way in ways.items():
-            _wait(args.device)
+            _wait(device)
             start = clock()
             answers[name] = way()
-            _wait(args.device)
+            _wait(device)
             seconds[name].append(clock() - start)
 
     prefix = encode_prefix(model, _ready(model, chats[0]))
@@ -174,12 +200,10 @@ def main() -> None:
         scale = max(scale, float(whole.abs().max()))
     base = statistics.median(seconds["anew"])
     equal = {n: sum(a == b for a, b in zip(answers["anew"], got, strict=True)) for n, got in answers.items()}
-    gpu = args.device.startswith("cuda")
-    figures = {
-        "size": args.size,
-        "frames": num,
-        "questions": args.questions,
-        "answer_tokens": args.tokens,
+    return {
+        "frames": len(frames),
+        "questions": num_questions,
+        "answer_tokens": tokens,
         "prefix_tokens": prefix.num_tokens,
         "prefix_bytes": prefix.num_bytes,
         "seconds": {name: statistics.median(s) for name, s in seconds.items()},
@@ -187,22 +211,11 @@ def main() -> None:
         "equal_answers": equal,
         "largest_difference_of_logits": largest,
         "largest_logit": scale,
-        "machine": torch.cuda.get_device_name() if gpu else platform.machine(),
+        "machine": torch.cuda.get_device_name() if device == "cuda" else platform.machine(),
         "threads": torch.get_num_threads(),
         "versions": {"torch": torch.__version__, "transformers": transformers.__version__},
         "date": date.today().isoformat(),
     }  # fmt: skip
-    for name in ways:
-        print(
-            f"{name:20} {figures['seconds'][name]:8.2f} s  {100 * figures['share_of_anew'][name]:5.1f} %  "
-            f"{figures['equal_answers'][name]} of {args.questions} answers equal"
-        )
-    share = figures["share_of_anew"]["prefix, one by one"]
-    print(f"prefix: {prefix.num_tokens} tokens, {prefix.num_bytes / 1e6:.1f} MB")
-    print(f"logits: at most {scale:.2f}, they differ by {largest:.1e}")
-    print(f"goal {100 * GOAL:.0f} %: {'reached' if share < GOAL else 'missed'} one by one with {100 * share:.1f} %")
-    if args.out:
-        args.out.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 def _ready(model: GeometryVLM, chat: Any) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""Does geometry help a small model that learns from nothing? See docs/learning.md; run with `python -m bench.learning`."""
+"""Does geometry help a small model that learns from nothing? See docs/learning.md; run `python -m bench.learning`."""

@@ -5,6 +5,7 @@
     FOLDER/chats.json            a clip and several questions each, for training; marks are data
     FOLDER/blind.json            the same without pictures
     FOLDER/rows.jsonl            one question each, for scoring
+    FOLDER/staging/SCENE.json    one finished room
 
 A room is made from its seed and its clips from the seed and the room, so any part can be made again alone.
 """
@@ -20,15 +21,15 @@ from random import Random
 from typing import Any
 
 import numpy as np
-
 from bench.learning.questions import Shot, pick_points, questions_of, to_row
-from spaceland.files import encode_jpeg, write_bytes, write_json, write_text
+
+from spaceland.files import encode_jpeg, read_json, write_bytes, write_json, write_text
 from spaceland.progress import progress_bar
 from spaceland.prompts import BevConfig
 from spaceland.prompts.bev import render_bev
 from spaceland.scenes.scene import Scene
 from spaceland.scenes.sources import iterate_scenes
-from spaceland.training.truth import cached_depth
+from spaceland.training.truth import keep_depth
 
 _FARTHEST = 5
 """Frames of a walk of 32 that two views of a clip may be apart."""
@@ -79,9 +80,13 @@ def make_data(spec: DataSpec, folder: Path, workers: int = 1) -> Path:
     return folder
 
 
-def _room(spec: DataSpec, folder: Path, scene_id: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    source = next(source for _, found, source in iterate_scenes([spec.source]) if found == scene_id)
-    return room_clips(source.open(scene_id), spec, folder)
+def _room(spec: DataSpec, folder: Path, scene_id: str) -> Any:
+    """Conversations and rows of a room, made or as they were staged."""
+    staged = folder / "staging" / f"{scene_id}.json"
+    if not staged.is_file():
+        source = next(source for _, found, source in iterate_scenes([spec.source]) if found == scene_id)
+        write_json(staged, room_clips(source.open(scene_id), spec, folder))
+    return read_json(staged)
 
 
 def room_clips(scene: Scene, spec: DataSpec, folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -96,7 +101,7 @@ def room_clips(scene: Scene, spec: DataSpec, folder: Path) -> tuple[list[dict[st
             second = first + rng.choice([-1, 1]) * rng.randint(1, _FARTHEST)
             if not 0 <= second < len(scene.frames):
                 continue
-            clip = [_shot(scene, k, shots, folder) for k in (first, second)]
+            clip = [_shot(scene, k, shots, spec, folder) for k in (first, second)]
             points = pick_points(clip, rng)
             if points is not None:
                 break
@@ -115,11 +120,11 @@ def room_clips(scene: Scene, spec: DataSpec, folder: Path) -> tuple[list[dict[st
     return chats, rows
 
 
-def _shot(scene: Scene, number: int, known: dict[int, Shot], folder: Path) -> Shot:
+def _shot(scene: Scene, number: int, known: dict[int, Shot], spec: DataSpec, folder: Path) -> Shot:
     if number not in known:
         frame = scene.frames[number]
-        assert frame.depth_camera is not None
-        known[number] = Shot(frame.id, cached_depth(frame), frame.depth_camera, frame.T_world_cam)
+        truth = keep_depth(frame, spec.source, scene.id)
+        known[number] = Shot(frame.id, truth.depth_m, truth.camera, truth.T_world_cam)
         path = folder / f"images/{scene.id}/{frame.id}.jpg"
         if not path.is_file():
             write_bytes(path, encode_jpeg(frame.color()))

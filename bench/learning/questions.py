@@ -104,7 +104,9 @@ def _surface_point(shot: Shot, x: float, y: float) -> Float[np.ndarray, "3"] | N
     return shot.T_world_cam[:3, :3] @ local + shot.T_world_cam[:3, 3]
 
 
-def questions_of(shots: Sequence[Shot], points: Sequence[MarkedPoint], rng: Random, drawn: bool = True) -> list[Question]:
+def questions_of(
+    shots: Sequence[Shot], points: Sequence[MarkedPoint], rng: Random, drawn: bool = True
+) -> list[Question]:
     """All clear questions about a clip.
 
     Args:
@@ -145,9 +147,7 @@ def questions_of(shots: Sequence[Shot], points: Sequence[MarkedPoint], rng: Rand
     ahead = R.T @ second.T_world_cam[:3, 2]
     turned = float(np.degrees(np.arctan2(ahead[0], ahead[2])))
     if abs(turned) >= _TURN_DEG:
-        found.append(
-            Question("camera_turn", "which way did the camera turn?", "right" if turned > 0 else "left")
-        )
+        found.append(Question("camera_turn", "which way did the camera turn?", "right" if turned > 0 else "left"))
     moved = float(np.linalg.norm(second.T_world_cam[:3, 3] - t))
     if moved >= _MOVE_M:
         found.append(Question("camera_move", "how far did the camera move?", f"{moved:.1f}", "m"))

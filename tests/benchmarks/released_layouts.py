@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from spaceland.files import encode_png
+from spaceland.tasks3d.prompts import captioning_prompt
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CARD = "---\nlicense: cc-by-4.0\ntask_categories:\n- visual-question-answering\n---\n# A data set\nlicense: none\n"
@@ -142,6 +143,33 @@ def _scan2cap(rows: Rows, folder: Path) -> None:
     ]  # fmt: skip
     write_json(folder / "ScanRefer_filtered_val.json", table)
     write_json(folder / "ScanRefer_filtered_train.json", table[:2])
+
+
+def vg_llm_captions(rows: Rows) -> Rows:
+    """VG LLM's evaluation rows of Scan2Cap: no id, no prompt; the object's number is in `metadata`, its scene in the
+    paths of the frames, the place in the conversation, and boxes are those of the aligned room."""
+    return [
+        {
+            "conversations": [
+                {"from": "human", "value": captioning_prompt(row["center_camera"], 2)},
+                {"from": "gpt", "value": row["descriptions"][0].capitalize()},
+            ],
+            "images": [f"scannet/posed_images/{row['scene_id']}/{k:05d}.jpg" for k in range(2)],
+            "input_box": [9.0, 8.0, 7.0, 1.0, 1.0, 1.0],
+            "gt_box": [9.1, 8.0, 7.0, 1.0, 1.0, 1.0],
+            "iou": row["iou"],
+            "annotations": row["descriptions"],
+            "metadata": {"dataset": "scan2cap", "ann_id": "0", "object_id": row["object_id"]},
+        }
+        for row in rows
+    ]
+
+
+def lay_out_vg_llm_captions(rows: Rows, folder: Path) -> None:
+    """The part of VG LLM's data set that is about Scan2Cap."""
+    table = vg_llm_captions(rows)
+    write_json(folder / "evaluation/scan2cap/scan2cap_val_32frames.json", table)
+    write_json(folder / "train/scan2cap_train_32frames.json", table[:2])
 
 
 def _cvbench(rows: Rows, folder: Path) -> None:

@@ -45,7 +45,7 @@ SPATIAL = {"question": "Which?", "choices": "A. left\nB. right"}
 EMB = {"question": "Which?", "answer_options": ["left", "right"]}
 STI = {"time_start": 0.5, "time_end": 4, "Question": "How far?", "Candidates": '{"A": "1 m", "B": "2 m"}'}
 SITE = {"question": " Which? ", "options": ["left", "right"], "visual": ["a.jpg", "b.jpg"]}
-CAPTION = {"id": "c", "pred_id": 7, "center_camera": [1, 2.346, -0.5]}
+CAPTION = {"id": "c", "pred_id": 7, "center_camera": [1, 2.346, -0.7]}
 VSTI = CHOICE | {"question_type": "camera_movement_direction", "mc_answer": "A"}
 LOOSE = 'Where in the room is the object of this description: "the red chair"? Answer with its axis-aligned box as '
 MANY = 'Which objects in the room does the description "the red chair" mean? Answer with a JSON list'
@@ -95,7 +95,7 @@ GOLDEN: list[tuple[str, str, dict[str, Any], str]] = [
        "turn about the z axis}, in metres from the centre of the room.") for p in ("official", "strict")),
     ("scan2cap", "video-3d-llm", CAPTION, "Given an object located at <coord> , describe the object in detail."),
     ("scan2cap", "vg-llm", CAPTION,
-     "Carefully watch the video and describe the object located at [1.00, 2.35, -0.50] in detail."),
+     "\nCarefully watch the video and describe the object located at [1.0, 2.35, -0.7] in detail."),
     *(("scan2cap", p, CAPTION,
        "Describe the appearance of the <OBJ007>, then elaborate on its positioning relative to other objects in the "
        "scene.") for p in ("official", "ll3da", "leo", "chat-scene", "strict")),
@@ -145,8 +145,10 @@ def test_no_protocol_is_left_out() -> None:
 
 
 def test_a_caption_needs_a_mark_or_a_place() -> None:
-    with pytest.raises(KeyError, match="center_camera"):
-        benchmark_module("scan2cap").prompt({"id": "c"}, "vg-llm")
+    """Boxes are in the room, and the words are about the first camera: no box is taken for a place."""
+    for row in ({"id": "c"}, {"id": "c", "pred_box": [1, 2, 3, 1, 1, 1], "gt_box": [1, 2, 3, 1, 1, 1]}):
+        with pytest.raises(KeyError, match="center_camera"):
+            benchmark_module("scan2cap").prompt(row, "vg-llm")
 
 
 def test_frames_belong_to_the_prompt() -> None:

@@ -13,7 +13,16 @@ from typing import Any
 
 import pytest
 from hub_server import serving_hub
-from released_layouts import COMMIT, WRITERS, as_cached, lay_out, png, write_json, write_zip
+from released_layouts import (
+    COMMIT,
+    WRITERS,
+    as_cached,
+    lay_out,
+    lay_out_vg_llm_captions,
+    png,
+    write_json,
+    write_zip,
+)
 
 from spaceland.benchmarks import find_benchmark, score_benchmark
 from spaceland.benchmarks.known import KNOWN, ScoreError
@@ -24,6 +33,7 @@ from spaceland.benchmarks.released.tables import StoredPicture
 from spaceland.benchmarks.score import prepare_rows
 from spaceland.errors import OutputError, SceneError
 from spaceland.evaluation.media import MediaFinder
+from spaceland.evaluation.plan import make_plan
 from spaceland.evaluation.released_media import bring_media, match_paths
 
 RowsOf = Callable[[str], ModuleType]
@@ -132,6 +142,33 @@ def _plain(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [one(part) for part in value] if isinstance(value, list) else value
 
     return [{key: one(value) for key, value in row.items()} for row in rows]
+
+
+def test_vg_llm_rows_of_scan2cap_are_asked_and_scored(rows_of: RowsOf, cache: Path, tmp_path: Path) -> None:
+    rows = rows_for("scan2cap", rows_of)
+    lay_out_vg_llm_captions(rows, tmp_path / "clone")
+    as_cached(tmp_path / "clone", "zd11024/VG-LLM-Data", cache)
+    opened = open_rows("scan2cap", ["hf:"])
+    assert opened.source["files"] == ["evaluation/scan2cap/scan2cap_val_32frames.json"]
+    prepared = prepare_rows(find_benchmark("scan2cap"), opened.rows)
+    assert list(prepared) == [f"{row['scene_id']}|{row['object_id']}|" for row in rows]
+    folder = tmp_path / "media"
+    for name in {name for row in opened.rows for name in row["images"]}:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(png(len(name)))
+    for protocol in ("vg-llm", "official"):
+        items = {item.id: item for item in make_plan("scan2cap", opened.rows, folder, protocol=protocol).items}
+        for row_id, row in zip(prepared, rows, strict=True):
+            x, y, z = row["center_camera"]
+            assert items[row_id].prompt == (
+                f"\nCarefully watch the video and describe the object located at [{x}, {y}, {z}] in detail."
+            )
+            assert items[row_id].media is not None and len(items[row_id].media.sources) == 2
+    gold = {row_id: row["descriptions"][0] for row_id, row in zip(prepared, rows, strict=True)}
+    given = dict(zip(prepare_rows(find_benchmark("scan2cap"), rows), gold.values(), strict=True))
+    for protocol in find_benchmark("scan2cap").protocols:
+        here = score_benchmark("scan2cap", opened.rows, gold, protocol.name, resamples=0)
+        assert here.groups == pytest.approx(score_benchmark("scan2cap", rows, given, protocol.name, resamples=0).groups)
 
 
 def test_a_hub_over_http_is_asked_for_what_is_needed(

@@ -158,8 +158,8 @@ def test_prepared_rows_of_other_codes() -> None:
 def test_prompts() -> None:
     row = make_rows(1, 0)[0]
     assert prompt(row, "video-3d-llm") == "Given an object located at <coord> , describe the object in detail."
-    assert prompt(row | {"center_camera": [1, 2.346, -0.5]}, "vg-llm") == (
-        "Carefully watch the video and describe the object located at [1.00, 2.35, -0.50] in detail."
+    assert prompt(row | {"center_camera": [1, 2.346, -0.7]}, "vg-llm") == (
+        "\nCarefully watch the video and describe the object located at [1.0, 2.35, -0.7] in detail."
     )
     assert "<OBJ000>" in prompt(row, "chat-scene")
     assert prompt(row | {"prompt": "Say what it is."}, "chat-scene") == "Say what it is."

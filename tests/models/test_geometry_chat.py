@@ -19,7 +19,7 @@ from spaceland.chat.pictures import make_picture
 from spaceland.chat.types import Generation, Message, Picture
 from spaceland.errors import ChatError
 from spaceland.models.encoders.vggt import save_vggt
-from spaceland.models.geometry_vlm import Sources
+from spaceland.models.sources import Sources
 
 
 @pytest.fixture(scope="module")

@@ -276,6 +276,8 @@ def test_parts_that_do_not_fit_are_named() -> None:
 def test_batches_that_do_not_fit_are_named() -> None:
     model = tiny_model()
     batch = ready(model, chat(2))
+    with pytest.raises(ChatError, match="at least one frame"):
+        model.encode_clip([])
     with pytest.raises(ChatError, match="no geometry_cells"):
         model(**{k: v for k, v in batch.items() if k != "geometry_cells"})
     with pytest.raises(EncoderError, match="no geometry_frames"):

@@ -16,8 +16,9 @@ from tiny_models import TinyEncoder, chat, tiny_model, wake
 
 from spaceland.errors import ChatError, EncoderError
 from spaceland.models.adapter import AdapterConfig
-from spaceland.models.geometry_vlm import GeometryVLM, Sources
+from spaceland.models.geometry_vlm import GeometryVLM
 from spaceland.models.saved import ADAPTER, BASE, CONFIG, LORA
+from spaceland.models.sources import Sources
 
 
 def logits(model: GeometryVLM) -> Any:
@@ -50,7 +51,7 @@ CONFIGS = {
 @pytest.mark.parametrize("lora", [False, True])
 def test_the_same_logits_from_adapter_lora_and_the_name_of_the_base(kind: str, lora: bool, tmp_path: Path) -> None:
     base = base_folder(tmp_path, kind)
-    model = wake(tiny_model(kind, CONFIGS[kind], sources=Sources(base=str(base), rotation="zxy"), max_clip_tokens=30))
+    model = wake(tiny_model(kind, CONFIGS[kind], sources=Sources(base=str(base), rotation="zxy"), max_clip_tokens=40))
     if lora:
         with_lora(model)
     expected = logits(model)

@@ -15,8 +15,9 @@ from spaceland.chat.image_processor import make_processor
 from spaceland.chat.types import Message
 from spaceland.models.adapter import AdapterConfig
 from spaceland.models.families import family_of
-from spaceland.models.geometry_vlm import GeometryVLM, Sources
+from spaceland.models.geometry_vlm import GeometryVLM
 from spaceland.models.processor import GeometryProcessor
+from spaceland.models.sources import Sources
 from spaceland.models.types import EncoderSpec, FrameTruth, GeometryFeatures, GeometryPrediction
 
 QWEN_TOKENS = ["<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]

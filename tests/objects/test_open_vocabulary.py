@@ -16,21 +16,21 @@ from spaceland.errors import DependencyError, SceneError
 torch = pytest.importorskip("torch", reason="open-vocabulary finders need the extra 'model'")
 transformers = pytest.importorskip("transformers", reason="open-vocabulary finders need the extra 'model'")
 
-import tiny_models  # noqa: E402
+import tiny_detectors
 
-from spaceland.objects.finder import BatchFinder, VideoFinder  # noqa: E402
-from spaceland.objects.finder import _answers as finder_answers  # noqa: E402
-from spaceland.objects.open_vocabulary import (  # noqa: E402
+from spaceland.objects.finder import BatchFinder, VideoFinder
+from spaceland.objects.finder import _answers as finder_answers
+from spaceland.objects.open_vocabulary import (
     GroundingConfig,
     GroundingDinoFinder,
     corner_boxes,
     model_size,
     text_parts,
 )
-from spaceland.objects.pretrained import Weights, clean_labels, load_tokenizer, normalised  # noqa: E402
-from spaceland.objects.sam_masks import MaskedFinder, Sam3Config, Sam3Finder, SamMasks, mask_box  # noqa: E402
-from spaceland.objects.tracking import TrackConfig, TrackingFinder  # noqa: E402
-from spaceland.objects.types import Detection  # noqa: E402
+from spaceland.objects.pretrained import Weights, clean_labels, load_tokenizer, normalised
+from spaceland.objects.sam_masks import MaskedFinder, Sam3Config, Sam3Finder, SamMasks, mask_box
+from spaceland.objects.tracking import TrackConfig, TrackingFinder
+from spaceland.objects.types import Detection
 
 EVERYTHING = GroundingConfig(min_score=0.0, same_class_iou=1.0, any_class_iou=1.0, batch_size=2)
 
@@ -41,11 +41,11 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Weigh
     torch.set_num_threads(1)  # tiny tensors: more threads only wait for each other
     folder = tmp_path_factory.mktemp("models")
     made = {
-        "dino": tiny_models.grounding_dino(folder / "dino"),
-        "mm dino": tiny_models.grounding_dino(folder / "mm", "mm-grounding-dino"),
-        "sam2": tiny_models.sam2(folder / "sam2"),
-        "sam2 video": tiny_models.sam2_video(folder / "sam2-video"),
-        "sam3": tiny_models.sam3_video(folder / "sam3"),
+        "dino": tiny_detectors.grounding_dino(folder / "dino"),
+        "mm dino": tiny_detectors.grounding_dino(folder / "mm", "mm-grounding-dino"),
+        "sam2": tiny_detectors.sam2(folder / "sam2"),
+        "sam2 video": tiny_detectors.sam2_video(folder / "sam2-video"),
+        "sam3": tiny_detectors.sam3_video(folder / "sam3"),
     }
     yield {name: Weights(str(path)) for name, path in made.items()}
 
@@ -62,7 +62,7 @@ def test_grounding_dino_answers_in_pixels_and_labels_and_batches_equal_singles(
 ) -> None:
     finder = GroundingDinoFinder(models[kind], ("Chair", "coffee_cup", "chair"), EVERYTHING)
     assert finder.labels == ("chair", "coffee cup")
-    pictures = [tiny_models.random_picture(k) for k in range(3)] + [tiny_models.random_picture(9, 40, 30)]
+    pictures = [tiny_detectors.random_picture(k) for k in range(3)] + [tiny_detectors.random_picture(9, 40, 30)]
     together = finder.detect_many(pictures)
     for picture, found in zip(pictures, together, strict=True):
         assert found
@@ -78,7 +78,7 @@ def test_pictures_and_boxes_are_those_of_the_models_own_processor(models: dict[s
     from transformers.models.grounding_dino.image_processing_pil_grounding_dino import GroundingDinoImageProcessorPil
 
     finder = GroundingDinoFinder(models["dino"], ("chair", "table"), EVERYTHING)
-    picture = tiny_models.random_picture(3, 64, 96)  # 64 x 96 px is what the tiny model takes: no resizing
+    picture = tiny_detectors.random_picture(3, 64, 96)  # 64 x 96 px is what the tiny model takes: no resizing
     reference = GroundingDinoImageProcessorPil(size={"shortest_edge": 64, "longest_edge": 96})
     own = normalised(picture, *model_size(96, 64, {"shortest_edge": 64, "longest_edge": 96}), {}, *_imagenet())
     theirs = reference(picture, return_tensors="pt")
@@ -125,14 +125,14 @@ def test_centres_become_corners_inside_the_picture() -> None:
 
 def test_half_precision_runs(models: dict[str, Weights]) -> None:
     finder = GroundingDinoFinder(Weights(models["dino"].where, dtype="bfloat16"), ("chair",), EVERYTHING)
-    found = finder.detect(tiny_models.random_picture(0))
+    found = finder.detect(tiny_detectors.random_picture(0))
     assert found and np.isfinite([d.box_px for d in found]).all()
 
 
 @pytest.mark.parametrize("kind", ["sam2", "sam2 video", "sam3"])
 def test_sam_gives_a_mask_of_the_picture_for_each_box(models: dict[str, Weights], kind: str) -> None:
     sam = SamMasks(models[kind])
-    picture = tiny_models.random_picture(1, 48, 80)
+    picture = tiny_detectors.random_picture(1, 48, 80)
     boxes = np.array([[4.0, 4.0, 40.0, 30.0], [0.0, 0.0, 80.0, 48.0], [20.0, 10.0, 60.0, 40.0]])
     masks, quality = sam.masks(picture, boxes)
     assert masks.shape == (3, 48, 80) and masks.dtype == bool
@@ -149,9 +149,9 @@ def test_sam_gives_a_mask_of_the_picture_for_each_box(models: dict[str, Weights]
 def test_sam_sees_boxes_where_they_are(models: dict[str, Weights]) -> None:
     """A box goes to the model scaled to its square picture, as the model's own processor would scale it."""
     sam = SamMasks(models["sam2"])
-    picture = tiny_models.random_picture(1, 48, 80)
-    square = normalised(picture, tiny_models.SIDE, tiny_models.SIDE, {}, *_imagenet())
-    box = torch.tensor([[[4 / 80, 4 / 48, 40 / 80, 30 / 48]]]) * tiny_models.SIDE
+    picture = tiny_detectors.random_picture(1, 48, 80)
+    square = normalised(picture, tiny_detectors.SIDE, tiny_detectors.SIDE, {}, *_imagenet())
+    box = torch.tensor([[[4 / 80, 4 / 48, 40 / 80, 30 / 48]]]) * tiny_detectors.SIDE
     with torch.inference_mode():
         answer = sam._model(pixel_values=torch.from_numpy(square)[None], input_boxes=box, multimask_output=False)
     big = torch.nn.functional.interpolate(answer.pred_masks[0], size=(48, 80), mode="bilinear", align_corners=False)
@@ -171,7 +171,7 @@ class _Fixed:
 
 def test_a_finder_gets_masks(models: dict[str, Weights]) -> None:
     finder = MaskedFinder(_Fixed(), SamMasks(models["sam2"]))
-    found = finder.detect(tiny_models.random_picture(2))
+    found = finder.detect(tiny_detectors.random_picture(2))
     assert [d.label for d in found] == ["chair", "table"]
     assert all(d.mask is None or d.mask.shape == (48, 64) for d in found)
     assert any(d.mask is not None for d in found)
@@ -181,7 +181,7 @@ def test_a_finder_gets_masks(models: dict[str, Weights]) -> None:
 def test_sam3_finds_labels_with_masks(models: dict[str, Weights]) -> None:
     config = Sam3Config(min_score=0.0, any_class_iou=1.0)
     finder = Sam3Finder(models["sam3"], ("chair", "coffee cup"), config)
-    picture = tiny_models.random_picture(0)
+    picture = tiny_detectors.random_picture(0)
     found = finder.detect(picture)
     assert {d.label for d in found} == {"chair", "coffee cup"}
     assert [d.score for d in found] == sorted((d.score for d in found), reverse=True)
@@ -199,7 +199,7 @@ def test_sam3_finds_labels_with_masks(models: dict[str, Weights]) -> None:
 def test_things_are_followed_as_in_the_models_own_whole_video_run(models: dict[str, Weights], kind: str) -> None:
     """Streaming with forgetting equals the library's own propagation over a video that is kept whole."""
     num = 18
-    pictures = [tiny_models.random_picture(k // 3) for k in range(num)]
+    pictures = [tiny_detectors.random_picture(k // 3) for k in range(num)]
     tracker = TrackingFinder(_Fixed(), models[kind], TrackConfig(every=100, memory=16))
     own = list(tracker.follow(pictures))
     assert all({d.track for d in found} == {0, 1} for found in own)
@@ -210,7 +210,7 @@ def test_things_are_followed_as_in_the_models_own_whole_video_run(models: dict[s
     session.processed_frames = dict(enumerate(video))
     for k, detection in enumerate(_Fixed().detect(pictures[0])):
         corners = torch.tensor(detection.box_px).reshape(2, 2) * torch.tensor(
-            [tiny_models.SIDE / 64, tiny_models.SIDE / 48]
+            [tiny_detectors.SIDE / 64, tiny_detectors.SIDE / 48]
         )
         inputs = {"point_coords": corners[None, None], "point_labels": torch.tensor([[[2, 3]]], dtype=torch.int32)}
         session.add_point_inputs(session.obj_id_to_idx(k), 0, inputs)
@@ -223,7 +223,7 @@ def test_things_are_followed_as_in_the_models_own_whole_video_run(models: dict[s
 
 
 def test_tracks_are_numbered_capped_and_voted_for(models: dict[str, Weights]) -> None:
-    pictures = [tiny_models.random_picture(k) for k in range(5)]
+    pictures = [tiny_detectors.random_picture(k) for k in range(5)]
     capped = list(TrackingFinder(_Fixed(), models["sam2 video"], TrackConfig(every=2, max_tracks=1)).follow(pictures))
     assert {d.track for found in capped for d in found} == {0}
     free = list(TrackingFinder(_Fixed(), models["sam2 video"], TrackConfig(every=2)).follow(pictures))
@@ -239,7 +239,7 @@ def test_tracks_are_numbered_capped_and_voted_for(models: dict[str, Weights]) ->
 
 
 def test_a_scene_gets_the_same_from_batches_single_pictures_and_tracks(models: dict[str, Weights]) -> None:
-    pictures = [tiny_models.random_picture(k) for k in range(5)]
+    pictures = [tiny_detectors.random_picture(k) for k in range(5)]
     dino = GroundingDinoFinder(models["dino"], ("chair", "table"), EVERYTHING)
     tracker = TrackingFinder(_Fixed(), models["sam2 video"], TrackConfig(every=2))
     assert isinstance(dino, BatchFinder) and not isinstance(dino, VideoFinder)
@@ -352,7 +352,7 @@ def test_settings_beside_the_weights_are_used(models: dict[str, Weights], tmp_pa
     (other / "processor_config.json").write_text(json.dumps(settings))
     finder = GroundingDinoFinder(Weights(str(other)), ("chair",), EVERYTHING)
     assert model_size(64, 48, finder._settings["size"]) == (43, 32)
-    picture = tiny_models.random_picture(0)
+    picture = tiny_detectors.random_picture(0)
     assert [d.score for d in finder.detect(picture)] != [
         d.score for d in GroundingDinoFinder(models["dino"], ("chair",), EVERYTHING).detect(picture)
     ]

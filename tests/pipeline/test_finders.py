@@ -13,7 +13,7 @@ import pytest
 pytest.importorskip("torch", reason="open vocabulary needs the extra model")
 pytest.importorskip("transformers", reason="open vocabulary needs the extra model")
 sys.path.insert(0, str(Path(__file__).parents[1] / "objects"))  # tiny models of the real architectures
-import tiny_models
+import tiny_detectors
 
 from spaceland.errors import DependencyError, SceneError
 from spaceland.objects.finder import DetectorObjectFinder
@@ -33,8 +33,8 @@ from spaceland.scenes.scene import Scene
 @pytest.fixture(scope="module")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     base = tmp_path_factory.mktemp("models")
-    makers = {"dino": tiny_models.grounding_dino, "sam2": tiny_models.sam2, "video": tiny_models.sam2_video}
-    return {name: make(base / name) for name, make in {**makers, "sam3": tiny_models.sam3_video}.items()}
+    makers = {"dino": tiny_detectors.grounding_dino, "sam2": tiny_detectors.sam2, "video": tiny_detectors.sam2_video}
+    return {name: make(base / name) for name, make in {**makers, "sam3": tiny_detectors.sam3_video}.items()}
 
 
 @pytest.fixture(scope="module")

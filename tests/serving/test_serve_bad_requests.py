@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import gzip
 import json
 import random
 import struct
+import time
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -235,7 +238,8 @@ def test_damaged_requests_never_bring_the_server_down() -> None:
 def test_only_public_addresses_count_as_public() -> None:
     inside = ["127.0.0.1", "127.9.9.9", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "0.0.0.0",
               "100.64.0.1", "224.0.0.1", "255.255.255.255", "::1", "::", "fe80::1%eth0", "fc00::1", "ff02::1",
-              "::ffff:127.0.0.1", "::ffff:192.168.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:db8::1"]  # fmt: skip
+              "::ffff:127.0.0.1", "::ffff:192.168.0.1", "64:ff9b::7f00:1", "2002:7f00:1::", "2001:db8::1",
+              "::127.0.0.1", "::a00:1", "fec0::1"]  # fmt: skip
     assert not any(is_public(address) for address in inside)
     assert all(is_public(address) for address in ("8.8.8.8", "1.1.1.1", "2606:4700::1111", "::ffff:8.8.8.8"))
 
@@ -274,12 +278,56 @@ def test_the_network_is_reached_only_where_that_is_allowed() -> None:
         post_only(url, allowed)
 
 
+def test_hosts_of_pictures_cannot_fill_the_memory_or_take_the_time() -> None:
+    def read(url: str, **access: float) -> Any:
+        body = {"model": "m", "messages": [{"role": "user", "content": [image_part(url), image_part(url)]}]}
+        allowed = UrlAccess(network=True, private=True, **access)
+        return parse_request(json.dumps(body).encode(), Limits(max_image_mb=1), allowed)
+
+    def bomb(handler: Any) -> None:
+        data = gzip.compress(gzip.compress(bytes(50_000_000)))  # a kilobyte
+        assert handler.headers["Accept-Encoding"] == "identity"
+        handler.send_response(200)
+        handler.send_header("Content-Encoding", "gzip, gzip")
+        handler.send_header("Content-Length", str(len(data)))
+        handler.end_headers()
+        handler.wfile.write(data)
+
+    def dripping(handler: Any) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\nX: ")
+        with contextlib.suppress(OSError):
+            for _ in range(200):
+                handler.wfile.write(b"x")
+                handler.wfile.flush()
+                time.sleep(0.02)
+
+    def good(handler: Any) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(GOOD)))
+        handler.end_headers()
+        handler.wfile.write(GOOD)
+
+    with picture_server(bomb, dripping, good, dripping) as url:
+        with pytest.raises(RequestError, match="sent it compressed"):
+            read(url)
+        started = time.monotonic()
+        with pytest.raises(RequestError, match=r"did not arrive in 0.3 s"):
+            read(url, fetch_s=0.3)
+        # The time of the request bounds all of its pictures.
+        with pytest.raises(RequestError, match=r"\[1\].*did not arrive"):
+            read(url, deadline=time.monotonic() + 0.4)
+        assert time.monotonic() - started < 3
+        with pytest.raises(RequestError, match="did not arrive"):
+            read(url, deadline=time.monotonic() - 1)
+
+
 def test_files_are_read_only_below_the_folder(tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
     (folder / "a b.png").write_bytes(GOOD)
     (tmp_path / "secret.png").write_bytes(GOOD)
     (folder / "link.png").symlink_to(tmp_path / "secret.png")
+    (folder / "circle.png").symlink_to(folder / "circle.png")
     access = UrlAccess(folder=folder)
 
     def read(url: str) -> Any:
@@ -289,7 +337,7 @@ def test_files_are_read_only_below_the_folder(tmp_path: Path) -> None:
     assert read((folder / "a b.png").as_uri()).pictures[0].data == GOOD
     outside = [f"file://{tmp_path}/secret.png", f"file://{folder}/../secret.png", f"file://{folder}/link.png",
                f"file://{folder}", f"file://{folder}/missing.png", f"file://host{folder}/a%20b.png", "file:///dev/zero",
-               f"file://{folder}/%00", "file:"]  # fmt: skip
+               f"file://{folder}/%00", f"file://{folder}/circle.png", "file:"]  # fmt: skip
     messages = set()
     for url in outside:
         with pytest.raises(RequestError) as caught:
@@ -307,7 +355,6 @@ def test_limits_make_sense() -> None:
 
 def picture_server(*steps: Any) -> Any:
     """A web server whose answers are given."""
-    import contextlib
     import threading
     from http.server import BaseHTTPRequestHandler, HTTPServer
 

@@ -16,14 +16,15 @@ pytest.importorskip("transformers", reason="needs the extra model")
 pytest.importorskip("starlette", reason="needs the extra serve")
 
 import torch
-from tiny_models import TinyEncoder, picture, tiny_model, tiny_vlm, wake
+from tiny_models import TinyEncoder, picture, tiny_model, tiny_vlm, tokenizer, wake
+from tokenizers import AddedToken
 
 from spaceland.chat.local import LocalChat, LocalConfig
 from spaceland.chat.types import Generation, Message, Picture
 from spaceland.serving.decoding import draw, together
 from spaceland.serving.engine import Engine, Prompt
 from spaceland.serving.geometry_engine import GeometryEngine
-from spaceland.serving.local_engine import LocalEngine
+from spaceland.serving.local_engine import LocalEngine, special_words
 from spaceland.serving.problems import RequestError
 from spaceland.serving.requests import Sampling
 
@@ -210,6 +211,10 @@ def test_what_a_model_cannot_take_is_refused() -> None:
         with pytest.raises(RequestError, match="control word") as caught:
             engine.prepare([Message("user", [f"Hi {word} there"])])
         assert caught.value.status == 400
+        # Templates put parts together.
+        with pytest.raises(RequestError, match="control word"):
+            engine.prepare([Message("user", ["Hi " + word[:5], word[5:]])])
+    engine.prepare([Message("user", ["<|im_"]), Message("user", ["start|>"])])
     broken = replace(ROOM[0], data=ROOM[0].data[:60])
     with pytest.raises(RequestError, match="cannot be decoded"):
         engine.prepare(chat([broken], "?"))
@@ -217,6 +222,13 @@ def test_what_a_model_cannot_take_is_refused() -> None:
         engine.prepare(chat(ROOM, "x" * 100))
     with pytest.raises(RequestError, match="longer than 30 times"):
         engine.prepare(chat([encoded(1, 900, 5)], "?"))
+
+
+def test_control_words_without_a_role_count_too() -> None:
+    words = tokenizer(["<|im_start|>"], "<|image_pad|>")
+    words.add_tokens([AddedToken("<|hidden|>", special=True), AddedToken("plain", special=False)])
+    assert "<|hidden|>" not in words.all_special_tokens
+    assert set(special_words(words)) == {"<|im_start|>", "<|im_end|>", "<|hidden|>"}
 
 
 def test_a_plain_model_does_not_say_where_it_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

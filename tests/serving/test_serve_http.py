@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import threading
@@ -299,6 +300,39 @@ def test_a_body_that_trickles_is_cut_off() -> None:
         assert served.ask("x").status_code == 200
 
 
+def test_connections_without_a_whole_head_are_closed() -> None:
+    with serving(EchoEngine(), Limits(head_s=0.3)) as served:
+        address = ("127.0.0.1", int(served.url.rsplit(":", 1)[1]))
+
+        def told(connection: socket.socket, until: bytes = b"\0") -> bytes:
+            """What arrives up to some bytes, or up to the end."""
+            got = b""
+            with contextlib.suppress(ConnectionResetError):
+                while until not in got and (more := connection.recv(4096)):
+                    got += more
+            return got
+
+        whole = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        with socket.create_connection(address, timeout=5) as silent:
+            started = time.monotonic()
+            assert told(silent) == b"" and time.monotonic() - started > 0.2
+        # A head in time is answered, and the next one on the connection has its own time.
+        with socket.create_connection(address, timeout=5) as connection:
+            connection.sendall(whole)
+            assert b" 200 " in told(connection, b'"ok"}')
+            time.sleep(0.4)
+            connection.sendall(whole[:20])
+            time.sleep(0.1)
+            connection.sendall(whole[20:])
+            assert b" 200 " in told(connection, b'"ok"}')
+            connection.sendall(whole[:-2])
+            assert told(connection) == b""
+        wait_for(lambda: not served.server.server_state.connections)
+    # An answer may take longer than a head.
+    with serving(EchoEngine(step_s=0.03), Limits(head_s=0.1)) as served:
+        assert served.ask("long enough").status_code == 200
+
+
 def test_all_bodies_together_are_bounded() -> None:
     engine = EchoEngine(gate=threading.Event(), context=10**7)
     assert engine.gate is not None
@@ -322,6 +356,9 @@ def test_prompts_have_limits() -> None:
         assert long["code"] == "context_length_exceeded" and "81 tokens" in long["message"]
         room = served.ask("x" * 60, max_tokens=41).json()["error"]
         assert room["param"] == "max_tokens" and "context of 100" in room["message"]
+        # So much text is not even tokenised.
+        huge = served.ask("x" * (64 * 80 + 1)).json()["error"]
+        assert huge["code"] == "context_length_exceeded" and "5121 characters" in huge["message"]
         # Without a word about the length the answer gets the room there is.
         assert served.ask("x" * 80).json()["choices"][0]["finish_reason"] == "length"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import sys
@@ -11,13 +12,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-# The folder tests/datasets looks like the package of that name; transformers' Trainer would use it.
-_found = importlib.util.find_spec("datasets") if "datasets" not in sys.modules else None
-if _found is not None and _found.origin is None:
+# The folder tests/datasets looks like the package of that name, which transformers' Trainer would use.
+if (_found := importlib.util.find_spec("datasets")) is not None and _found.origin is None:
     sys.modules["datasets"] = None  # type: ignore[assignment]
-    import transformers.utils.import_utils
+    with contextlib.suppress(ImportError):
+        from transformers.utils.import_utils import is_datasets_available
 
-    transformers.utils.import_utils.is_datasets_available.cache_clear()
+        is_datasets_available.cache_clear()
 
 # Own templates in the families' form. Qwen2.5-VL has a system prompt of its own, Qwen3-VL has none, InternVL writes a
 # picture as a placeholder and a line break.

@@ -133,6 +133,24 @@ def object_of(row: Row) -> str | None:
     return None if value is None else str(value)
 
 
+def named_object(row: Row) -> Row:
+    """VG LLM's rows in ScanRefer's field names: `object_id` and `ann_id` from `metadata`, the scene from the images."""
+    metadata = row.get("metadata")
+    if not isinstance(metadata, Mapping) or row.get("object_id") is not None:
+        return row
+    named = {name: metadata[name] for name in ("object_id", "ann_id") if name in metadata}
+    return {**row, **named, "scene_id": scene_of(row)}
+
+
+def asked_words(row: Row) -> str | None:
+    """What VG LLM's evaluation asks for a released row: its conversation without the places of images, whose line
+    breaks stay; None where a row has no conversation."""
+    turns = row.get("conversations")
+    if isinstance(turns, (list, tuple)) and turns and isinstance(turns[0], Mapping) and "value" in turns[0]:
+        return str(turns[0]["value"]).replace("<image>", "")
+    return None
+
+
 def fact(row: Row, key: str) -> Any:
     """A field of the row, else of its scene; None where neither has it."""
     value = row.get(key)

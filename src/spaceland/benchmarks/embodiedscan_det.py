@@ -24,7 +24,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from spaceland.benchmarks.baselines import Baselines
-from spaceland.benchmarks.box_rows import box_problem
+from spaceland.benchmarks.box_rows import asked_words, box_problem
 from spaceland.benchmarks.embodiedscan_ap import score_ap, summarise_ap
 from spaceland.benchmarks.embodiedscan_read import (
     Detection,
@@ -89,9 +89,9 @@ def prompt(row: Row, protocol_name: str) -> str:
         KeyError: there is no such protocol.
     """
     text = PROMPTS[protocol_name]
-    turns = row.get("conversations")
-    if isinstance(turns, (list, tuple)) and turns and isinstance(turns[0], Mapping) and "value" in turns[0]:
-        return str(turns[0]["value"]).replace("<image>", "") + text[len(_PROMPT) :]
+    asked = asked_words(row)
+    if asked is not None:
+        return asked + text[len(_PROMPT) :]
     return "\n" * len(row.get("images") or ()) + text
 
 
@@ -290,6 +290,7 @@ BENCHMARK = Benchmark(
     row_id=row_id,
     task_of=lambda row: _TASK,
     problem_of=problem_of,
+    expected_rows={"4 frames (by others)": 2424},
     baseline=Baselines(oracle, lambda row: _TASK),
     side_files={"classes": "JSON: head, common and tail classes, for their own mAP"},
     complete=complete,

@@ -21,6 +21,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from spaceland.benchmarks.box_rows import asked_words
 from spaceland.benchmarks.clean import strict_text
 from spaceland.benchmarks.frames import MARKED, PLAIN, FramePolicy
 from spaceland.benchmarks.scan2cap_rows import descriptions_of, iou_of, object_key, problem_of, released_fields, row_id
@@ -29,6 +30,7 @@ from spaceland.benchmarks.scan2cap_rows import spaced as spaced
 from spaceland.benchmarks.text.corpus import CaptionScore, caption_table, corpus_figures
 from spaceland.benchmarks.text.ptb import tokenize
 from spaceland.benchmarks.types import Benchmark, Protocol, Reply, Row, RowScore, Summary
+from spaceland.questions.answers_boxes import two_decimals
 
 THRESHOLDS = (0.25, 0.5)
 MAX_TOKENS = 30
@@ -109,8 +111,11 @@ class CaptionRule:
 
 
 def prompt(row: Row, protocol: str = "official") -> str:
-    """How a protocol's code asks for the caption: the row's own `prompt` where it has one (Chat-Scene draws one of ten
-    templates when it prepares rows), else by its mark `pred_id`, or the place `center_camera` in the first camera.
+    """How a protocol's code asks for the caption: in the row's own words where it has them, else by its mark `pred_id`,
+    or the place `center_camera` of the box in the first frame's camera.
+
+    Own words are `prompt` (Chat-Scene draws one of ten templates when it prepares rows) and VG LLM's `conversations`.
+    VG LLM's words begin with the line break behind the pictures.
 
     Raises:
         KeyError: the row names neither a mark nor a place, as the protocol's words need it.
@@ -119,13 +124,15 @@ def prompt(row: Row, protocol: str = "official") -> str:
         return str(row["prompt"])
     if protocol == "video-3d-llm":
         return PROMPTS[protocol]
+    asked = asked_words(row)
+    if asked is not None:
+        return asked
     if protocol != "vg-llm" and "pred_id" in row:
         return PROMPTS["chat-scene"].format(mark=f"<OBJ{int(row['pred_id']):03}>")
-    center = row.get("center_camera") or row.get("pred_box") or row.get("gt_box")
-    if center is None:
-        raise KeyError("center_camera (or pred_box, gt_box)")
-    x, y, z = (f"{float(value):.2f}" for value in center[:3])
-    return PROMPTS["vg-llm"].format(x=x, y=y, z=z)
+    if row.get("center_camera") is None:
+        raise KeyError("center_camera")
+    x, y, z = two_decimals(row["center_camera"][:3])
+    return "\n" + PROMPTS["vg-llm"].format(x=x, y=y, z=z)
 
 
 def wrapped(text: str) -> str:

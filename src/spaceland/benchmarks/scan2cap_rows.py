@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from spaceland.benchmarks.box_rows import named_object
 from spaceland.benchmarks.types import Row
 
 _REFERENCES = ("descriptions", "annotations", "ref_captions")
@@ -51,10 +52,12 @@ def iou_of(row: Row) -> float:
 
 
 def released_fields(row: Row) -> Row:
-    """Rows as VG-LLM and Chat-Scene prepare them (`annotations`, `ref_captions`, `obj_id`) in the names above.
+    """Rows as VG-LLM and Chat-Scene prepare them (`annotations`, `metadata`, `ref_captions`, `obj_id`) in the names
+    above.
 
     Chat-Scene's references come in "sos ... eos"; both words are taken off, since the protocols put them on.
     """
+    row = named_object(row)
     texts = next((row[key] for key in _REFERENCES if row.get(key)), None)
     if "descriptions" in row or not isinstance(texts, list | tuple) or not all(isinstance(t, str) for t in texts):
         return row

@@ -26,6 +26,7 @@ from spaceland.benchmarks.box_rows import (
     SIDE_FILES,
     box_problem,
     fact,
+    named_object,
     object_of,
     proposals_of,
     scene_of,
@@ -116,14 +117,11 @@ def row_id(row: Row) -> str:
 
 
 def adapt(row: Row) -> Row:
-    """Rows of VG LLM in ScanRefer's field names: scene from the image paths, the rest from `metadata`."""
-    metadata = row.get("metadata")
-    if not isinstance(metadata, Mapping) or row.get("object_id") is not None:
-        return row
-    named = {name: metadata[name] for name in ("object_id", "ann_id") if name in metadata}
-    if metadata.get("question_type") in ("unique", "multiple"):
-        named["eval_type"] = metadata["question_type"]
-    return {**row, **named, "scene_id": scene_of(row)}
+    """Rows of VG LLM in ScanRefer's field names, with what their `metadata` says about the scene's other objects."""
+    named = named_object(row)
+    if named is not row and row["metadata"].get("question_type") in ("unique", "multiple"):
+        return {**named, "eval_type": row["metadata"]["question_type"]}
+    return named
 
 
 def problem_of(row: Row) -> str | None:

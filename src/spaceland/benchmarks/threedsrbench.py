@@ -97,6 +97,7 @@ _CARD = Card(
     letter_of=lambda row: bare_letter(row["answer"]),
     options_of=columns,
     task_of=lambda row: str(row["category"]),
+    expected_rows={"circular (by others)": 11686},
 )
 _INFER = {
     "five-words": "a lone option letter counts among the last four words, else the only option text",

@@ -90,20 +90,14 @@ def _dry_run(config: TrainConfig, data: Path, max_steps: int | None) -> int:
     from rich.table import Table
 
     from spaceland.errors import SceneError, TrainingError
-    from spaceland.training.plan import (
-        DEFAULT_TOKENS_PER_PICTURE,
-        longest_without_data,
-        make_rooms,
-        memory_report,
-        plan_run,
-    )
+    from spaceland.training.plan import longest_without_data, make_rooms, memory_report, plan_run
 
     console = Console()
     problem, plan = None, None
     with tempfile.TemporaryDirectory() as folder:
         try:
             make_rooms(config, Path(folder))
-            plan = plan_run(config, data, Path(folder), DEFAULT_TOKENS_PER_PICTURE, max_steps)
+            plan = plan_run(config, data, Path(folder), max_steps)
         except (TrainingError, SceneError) as error:
             problem = error
         if plan is not None:
@@ -129,15 +123,11 @@ def _dry_run(config: TrainConfig, data: Path, max_steps: int | None) -> int:
                 )
             if config.model.vlm == "tiny":
                 continue
-            longest = (
-                plan.stages[number].longest
-                if plan is not None
-                else longest_without_data(stage, DEFAULT_TOKENS_PER_PICTURE)
-            )
+            longest = longest_without_data(config, stage) if plan is None else plan.stages[number].longest
             needed, there, help = memory_report(config, stage, longest, 1)
-            parts = ", ".join(f"{name} {size / 1e9:.1f}" for name, size in needed.items.items() if size > 5e7)
+            parts = ", ".join(f"{name} {size / 1e9:.2f}" for name, size in needed.items.items())
             console.print(
-                f"{stage.name}: about {needed.total / 1e9:.1f} GB on one device ({parts}) for samples of up to "
+                f"{stage.name}: about {needed.total / 1e9:.2f} GB on one device ({parts}) for samples of up to "
                 f"{longest.tokens:,} tokens and {longest.pictures} pictures"
                 + ("" if there is None else f"; the device has {there / 1e9:.0f} GB"),
                 highlight=False,

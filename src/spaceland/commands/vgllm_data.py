@@ -263,6 +263,8 @@ def _read(
         print("note: without --media no image was placed; rows name them nevertheless")
     elif result.missing_images:
         print(f"note: {result.missing_images:,} images are not in {media}; rows name them nevertheless")
+    if result.more_questions:
+        print(f"note: {result.more_questions:,} rows have several questions; only the first of each is taken")
     other = sum(count for name, count in result.conventions.items() if name != convention)
     if other > result.conventions[convention]:
         wanted = "zxy" if convention == "ZXY" else "ZXY"

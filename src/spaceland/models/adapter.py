@@ -207,4 +207,5 @@ class GeometryAdapter(nn.Module):
 
 def needed_patches(cells: Int[Tensor, "s 4"]) -> tuple[int, int]:
     """Rows and columns of patches that the cells of a clip need on the canvas."""
-    return int((cells[:, 0] + cells[:, 2]).max()) * MERGE, int((cells[:, 1] + cells[:, 3]).max()) * MERGE
+    places = cells.tolist()
+    return max(p[0] + p[2] for p in places) * MERGE, max(p[1] + p[3] for p in places) * MERGE

@@ -11,7 +11,6 @@ of `vlm` is trained is said by its parameters' `requires_grad`, which is False f
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,8 +19,10 @@ from torch import Tensor, nn
 from spaceland.chat.types import Message
 from spaceland.errors import ChatError, EncoderError
 from spaceland.models.adapter import AdapterConfig, FrameTokens, GeometryAdapter, needed_patches
-from spaceland.models.families import Family, check_takes_features, family_of
+from spaceland.models.families import check_takes_features, family_of
+from spaceland.models.fit import check_fit
 from spaceland.models.processor import GeometryProcessor
+from spaceland.models.sources import Sources
 from spaceland.models.types import FrameTruth, GeometryEncoder
 
 ClipTokens = tuple[FrameTokens, ...]
@@ -29,24 +30,6 @@ ClipTokens = tuple[FrameTokens, ...]
 
 _OURS = ("geometry_frames", "geometry_cells", "geometry_rays", "geometry_truth")
 _PIXELS = ("pixel_values",)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sources:
-    """Where the frozen parts come from: what is written instead of their weights."""
-
-    base: str | None = None
-    """Folder or hub id of the model; None: it was made here, its weights are kept with the adapter."""
-    base_revision: str | None = None
-    encoder: str = "none"
-    """As `spaceland.models.encoders.open_encoder` takes it, or "vgllm:PATH" for the one inside such a checkpoint."""
-    reference_frame: str = "first"
-    encoder_seed: int = 0
-    """Both as `open_encoder` takes them."""
-    own_base_weights: bool = False
-    """The model's weights are not those of `base` any more."""
-    rotation: str | None = None
-    """Convention of the angles in the boxes that it was trained on: "ZXY" or "zxy"; see docs/geometry_vlm.md."""
 
 
 class GeometryVLM(nn.Module):
@@ -98,7 +81,7 @@ class GeometryVLM(nn.Module):
             config = adapter_config or AdapterConfig()
             spec = encoder.spec if encoder is not None else None
             adapter = GeometryAdapter(config, spec, family.hidden)
-            _check_fit(vlm, family, adapter, processor, encoder)
+            check_fit(vlm, family, adapter, processor, encoder)
             adapter.to(vlm.device)
         vlm.requires_grad_(False)
         return cls(vlm, processor, encoder, adapter, sources or Sources())
@@ -212,7 +195,12 @@ class GeometryVLM(nn.Module):
 
         Args:
             pictures: As in a chat, in the order of the chat.
+
+        Raises:
+            ChatError: there are none; and see `encode`.
         """
+        if not pictures:
+            raise ChatError("a clip needs at least one frame")
         batch = self.processor([[Message("user", list(pictures))]], add_generation_prompt=False)
         return self.encode(batch)[0]
 
@@ -332,26 +320,3 @@ class GeometryVLM(nn.Module):
     def trained_parameters(self) -> Iterator[tuple[str, nn.Parameter]]:
         """Names and parameters that gradients change."""
         return ((name, p) for name, p in self.named_parameters() if p.requires_grad)
-
-
-def _check_fit(
-    vlm: Any, family: Family, adapter: GeometryAdapter, processor: GeometryProcessor, encoder: GeometryEncoder | None
-) -> None:
-    if adapter.config.fusion == "deepstack":
-        most = int(vlm.config.text_config.num_hidden_layers)
-        if not family.deepstack:
-            raise EncoderError(
-                f"a model of type '{family.model_type}' takes no features behind its first layer; use fusion add, "
-                "gated or cross_attention, or a model with deepstack such as Qwen3-VL"
-            )
-        if len(adapter.layers) > most:
-            raise EncoderError(f"{len(adapter.layers)} layers of geometry for a language model of {most}; give fewer")
-    if encoder is not None and not processor.geometry:
-        raise EncoderError("the processor makes no frames for the encoder; make it with geometry=True")
-    if encoder is not None and encoder.spec.patch != processor.grid.patch_px:
-        raise EncoderError(
-            f"{encoder.spec.name} has patches of {encoder.spec.patch} pixels, the grid is for "
-            f"{processor.grid.patch_px}: give patch_px={encoder.spec.patch} to token_grid"
-        )
-    if adapter.config.rays and not processor.rays:
-        raise EncoderError("the adapter takes rays but the processor makes none; make it with rays=True")

@@ -11,8 +11,7 @@ without it is not finished.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,12 @@ from safetensors.torch import load_file, save_file
 from spaceland.errors import ChatError, EncoderError, SceneError
 from spaceland.files import atomic_path, read_json, write_json
 from spaceland.models.adapter import AdapterConfig
+from spaceland.models.base import load_base
 from spaceland.models.families import family_of
-from spaceland.models.geometry_vlm import GeometryVLM, Sources
+from spaceland.models.geometry_vlm import GeometryVLM
 from spaceland.models.grid import TokenGrid
 from spaceland.models.processor import GeometryProcessor
+from spaceland.models.sources import Sources
 from spaceland.models.types import GeometryEncoder
 from spaceland.version import __version__
 
@@ -77,7 +78,7 @@ def save(model: GeometryVLM, path: Path | str, *, base_weights: bool | None = No
             "encoder": None
             if encoder is None
             else {
-                "source": None if sources.encoder == "none" else sources.encoder,
+                "source": None if sources.encoder == "none" else _pinned(sources.encoder, encoder),
                 "name": encoder.spec.name,
                 "dim": encoder.spec.dim,
                 "licence": encoder.spec.licence,
@@ -166,53 +167,6 @@ def load(
     return model.to(device).eval()
 
 
-def load_base(where: str, *, revision: str | None = None, dtype: torch.dtype | None = None) -> tuple[Any, Any]:
-    """A vision-language model of transformers and its processor for pictures alone; its licence is said first.
-
-    Args:
-        where: Folder or id on the Hub.
-        revision: Commit on the Hub.
-        dtype: None: as stored.
-
-    Raises:
-        ChatError: there is none, or its files are broken.
-    """
-    from transformers import AutoModelForImageTextToText
-
-    from spaceland.chat.image_processor import load_processor
-    from spaceland.hub import announce_weights
-
-    if not Path(where).is_dir():
-        if Path(where).is_absolute() or where.startswith(("./", "../", "~")):
-            raise ChatError(
-                f"cannot load the model '{where}': there is no such folder; give the one that it lies in now"
-            )
-        announce_weights(where)
-    try:
-        processor = load_processor(where, revision=revision)
-        with _quiet():
-            vlm, loaded = AutoModelForImageTextToText.from_pretrained(
-                where,
-                dtype=dtype or "auto",
-                trust_remote_code=False,
-                revision=revision or "main",
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        line = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
-        raise ChatError(
-            f"cannot load the model '{where}': {line}; give the folder of a vision-language model that transformers "
-            "knows, or its id on the Hugging Face hub"
-        ) from error
-    # transformers draws what the files lack at random and only warns; nobody wants answers from that.
-    lacking = sorted(loaded["missing_keys"]) + sorted(str(key) for key in loaded["mismatched_keys"])
-    if lacking:
-        raise ChatError(
-            f"the model '{where}' lacks {len(lacking)} tensors ({lacking[0]}, ...); copy or download it again"
-        )
-    return vlm.eval(), processor
-
-
 def load_adapter(model: GeometryVLM, path: Path, tensors: Mapping[str, torch.Tensor] | None = None) -> None:
     """Weights into a model's adapter, from a file or as given; names and shapes must agree.
 
@@ -226,17 +180,11 @@ def load_adapter(model: GeometryVLM, path: Path, tensors: Mapping[str, torch.Ten
         raise ChatError(f"the adapter in {path} cannot be loaded: {' '.join(str(error).split())[:300]}") from error
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the list of tensors that are the model's own no more: a VG-LLM checkpoint has a thousand of them."""
-    from transformers.utils import logging
+def _pinned(source: str, encoder: GeometryEncoder) -> str:
+    """The encoder's text with the commit of its weights."""
+    from spaceland.models.encoders.open_encoder import pinned
 
-    level = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(level)
+    return source if source.startswith(VGLLM) else pinned(source, encoder)
 
 
 def _save_base(model: GeometryVLM, folder: Path) -> None:

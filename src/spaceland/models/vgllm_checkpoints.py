@@ -24,12 +24,14 @@ from safetensors import safe_open
 from spaceland.errors import ChatError, EncoderError
 from spaceland.geometry.box9 import EulerConvention
 from spaceland.models.adapter import AdapterConfig
+from spaceland.models.base import load_base
 from spaceland.models.encoders.vggt import LICENCES, Vggt, VggtConfig, open_vggt
 from spaceland.models.encoders.weight_files import WeightFiles, find_weights, read_config
 from spaceland.models.families import family_of
-from spaceland.models.geometry_vlm import GeometryVLM, Sources
+from spaceland.models.geometry_vlm import GeometryVLM
 from spaceland.models.processor import GeometryProcessor
-from spaceland.models.saved import VGLLM, load_adapter, load_base
+from spaceland.models.saved import VGLLM, load_adapter
+from spaceland.models.sources import Sources
 from spaceland.models.types import GeometryEncoder
 
 MAX_TOKENS = 12800
@@ -78,7 +80,7 @@ def load_vgllm(
     """Open a checkpoint.
 
     Args:
-        path: Folder with safetensors and config.json, or an id on the Hub.
+        path: Folder with safetensors and config.json, or an id on the Hub (ID or ID@COMMIT).
         device: Where all of it runs.
         dtype: Of all of it; None: as stored, encoder and adapter float32.
         rotation: Convention of its boxes where the names do not tell it rightly.
@@ -103,7 +105,10 @@ def load_vgllm(
     lacking = [name for name in _MERGER_TENSORS if name not in tensors]
     if lacking:
         raise ChatError(f"{where} lacks {generation.merger}{lacking[0]}; copy or download it again")
-    vlm, own = load_base(where, dtype=dtype)
+    local = Path(where).is_dir()
+    base, _, commit = (where, "", "") if local else where.partition("@")
+    commit = commit or files.revision or ""
+    vlm, own = load_base(base, revision=commit or None, dtype=dtype)
     if encoder is None:
         encoder = open_vgllm_encoder(
             where, device=device, dtype=dtype or torch.float32, config=encoder_config, said=config
@@ -117,8 +122,9 @@ def load_vgllm(
     )
     adapter = AdapterConfig(merger=kind, merger_dim=tensors["mlp.0.bias"].shape[0], layers=encoder.spec.default_layers)
     sources = Sources(
-        base=where,
-        encoder=f"{VGLLM}{Path(where).resolve() if Path(where).is_dir() else where}",
+        base=base,
+        base_revision=commit or None,
+        encoder=f"{VGLLM}{Path(where).resolve() if local else f'{base}@{commit}' if commit else base}",
         reference_frame=str(config.get("reference_frame", "first")),
         rotation=rotation or generation.rotation,
     )

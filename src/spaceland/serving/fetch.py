@@ -3,22 +3,30 @@
 `file:` needs a folder, and what lies outside of it, also through links, is refused. `http:` and `https:` need
 `network`, and addresses of this machine and of private networks `private` too: a server that fetches what strangers
 name must not be their way into its own network. The name is resolved once and the connection goes to the address that
-was checked, so an answer that changes in between has no effect. Redirects are not followed.
+was checked, so an answer that changes in between has no effect. Redirects are not followed, and compressed answers are
+refused: a few kilobytes could unfold into all of the memory.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import math
 import socket
+import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
 import httpx
 
-from spaceland.serving.problems import wrong
+from spaceland.serving.problems import RequestError, wrong
 from spaceland.version import __version__
+
+_HOLDS_IPV4 = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::/96")))
+"""IPv6 networks whose last 32 bits are an IPv4 address: translated ones, and the old compatible form."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +38,8 @@ class UrlAccess:
     folder: Path | None = None
     fetch_s: float = 20.0
     """Longest time for one picture."""
+    deadline: float = math.inf
+    """When all pictures of a request must be there, on the clock of `time.monotonic`."""
 
 
 def fetch(url: str, param: str, access: UrlAccess, *, most_bytes: int) -> bytes:
@@ -56,7 +66,7 @@ def fetch(url: str, param: str, access: UrlAccess, *, most_bytes: int) -> bytes:
     if not host or parts.username is not None or parts.password is not None:
         raise wrong(param, "the address of a picture has a host and no password", "invalid_image_url")
     address = checked_address(host, port or (443 if parts.scheme == "https" else 80), param, private=access.private)
-    return _get(parts, host, address, param, access.fetch_s, most_bytes)
+    return _get(parts, host, address, param, min(access.fetch_s, access.deadline - time.monotonic()), most_bytes)
 
 
 def checked_address(host: str, port: int, param: str, *, private: bool) -> str:
@@ -83,8 +93,10 @@ def is_public(address: str) -> bool:
     """
     ip = ipaddress.ip_address(address.partition("%")[0])
     if isinstance(ip, ipaddress.IPv6Address):
+        if ip.is_site_local:
+            return False
         inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
-        if ip in ipaddress.ip_network("64:ff9b::/96"):
+        if any(ip in network for network in _HOLDS_IPV4):
             inner = ipaddress.IPv4Address(int(ip) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(str(inner))
@@ -97,28 +109,49 @@ def _get(parts: SplitResult, host: str, address: str, param: str, fetch_s: float
     named = f"[{host}]" if ":" in host else host
     port = f":{parts.port}" if parts.port else ""
     url = f"{parts.scheme}://{shown}{port}{parts.path or '/'}" + (f"?{parts.query}" if parts.query else "")
-    deadline, data = time.monotonic() + fetch_s, bytearray()
-    try:
-        with (
-            httpx.Client(trust_env=False, follow_redirects=False, timeout=fetch_s) as client,
-            client.stream(
-                "GET",
-                url,
-                headers={"Host": named + port, "Accept": "image/*", "User-Agent": f"spaceland/{__version__}"},
-                extensions={"sni_hostname": host},
-            ) as response,
-        ):
-            if response.status_code != 200:
-                raise wrong(param, f"the picture's host answered HTTP {response.status_code}", "invalid_image_url")
-            for chunk in response.iter_bytes():
-                data += chunk
-                if len(data) > most_bytes:
-                    raise wrong(param, f"the picture has more than {most_bytes / 1e6:g} MB", "image_too_large")
-                if time.monotonic() > deadline:
-                    raise wrong(param, f"the picture did not arrive in {fetch_s:g} s", "invalid_image_url")
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise wrong(param, f"the picture cannot be fetched ({type(error).__name__})", "invalid_image_url") from None
+    late = wrong(param, f"the picture did not arrive in {max(fetch_s, 0):.3g} s", "invalid_image_url")
+    if fetch_s <= 0:
+        raise late
+    headers = {
+        "Host": named + port,
+        "Accept": "image/*",
+        "Accept-Encoding": "identity",
+        "User-Agent": f"spaceland/{__version__}",
+    }
+    data = bytearray()
+    with httpx.Client(trust_env=False, follow_redirects=False, timeout=fetch_s) as client, _closing(client, fetch_s):
+        try:
+            with client.stream("GET", url, headers=headers, extensions={"sni_hostname": host}) as response:
+                if response.status_code != 200:
+                    raise wrong(param, f"the picture's host answered HTTP {response.status_code}", "invalid_image_url")
+                if response.headers.get("content-encoding", "identity").lower() != "identity":
+                    raise wrong(param, "the picture's host sent it compressed, unasked", "invalid_image_url")
+                for chunk in response.iter_raw():
+                    data += chunk
+                    if len(data) > most_bytes:
+                        raise wrong(param, f"the picture has more than {most_bytes / 1e6:g} MB", "image_too_large")
+        except RequestError:
+            raise
+        except Exception as error:
+            # Closed in the middle of anything, it can fail with anything.
+            if client.is_closed:
+                raise late from None
+            if not isinstance(error, httpx.HTTPError | httpx.InvalidURL):
+                raise
+            raise wrong(param, f"the picture cannot be fetched ({type(error).__name__})", "invalid_image_url") from None
     return bytes(data)
+
+
+@contextlib.contextmanager
+def _closing(client: httpx.Client, seconds: float) -> Iterator[None]:
+    """Close a client after some time whatever it does: its own limits start anew with every byte that comes."""
+    timer = threading.Timer(seconds, client.close)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _read_file(parts: SplitResult, param: str, folder: Path | None, most_bytes: int) -> bytes:
@@ -138,5 +171,5 @@ def _read_file(parts: SplitResult, param: str, folder: Path | None, most_bytes: 
             raise refused
         with path.open("rb") as file:
             return file.read(most_bytes + 1)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):  # the last one: links that go in a circle
         raise refused from None

@@ -25,6 +25,8 @@ class Limits:
     """Requests that wait for their turn; more are told to come back (429)."""
     request_s: float = 300.0
     """Longest time of one request, its wait included (504)."""
+    head_s: float = 20.0
+    """Longest time in which the first line and the headers of a request may arrive; then the connection is closed."""
     body_s: float = 60.0
     """Longest time in which a request's body may arrive (408)."""
     max_body_mb: float = 64.0

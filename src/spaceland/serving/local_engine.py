@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -150,8 +151,9 @@ def end_tokens(generation_config: Any, tokenizer: Any) -> frozenset[int]:
 
 
 def special_words(tokenizer: Any) -> tuple[str, ...]:
-    """The tokenizer's control words: turns, pictures, ends."""
-    return tuple(word for word in tokenizer.all_special_tokens if word)
+    """The tokenizer's control words: turns, pictures, ends. Some are marked as special without having a role."""
+    added = [str(token.content) for token in tokenizer.added_tokens_decoder.values() if token.special]
+    return tuple(dict.fromkeys(word for word in [*tokenizer.all_special_tokens, *added] if word))
 
 
 def check_pictures(pictures: Sequence[Picture]) -> None:
@@ -167,12 +169,15 @@ def check_pictures(pictures: Sequence[Picture]) -> None:
 def check_words(messages: Sequence[Message], specials: Sequence[str]) -> None:
     """Refuse texts with control words in them: they would forge turns, or stand for pictures that are not there.
 
+    Templates put parts that follow each other together, so a word may begin in one and end in the next.
+
     Raises:
         RequestError: a text has one.
     """
     for k, message in enumerate(messages):
-        for part in message.content:
-            found = next((word for word in specials if isinstance(part, str) and word in part), None)
+        for is_text, parts in itertools.groupby(message.content, lambda part: isinstance(part, str)):
+            text = "".join(map(str, parts)) if is_text else ""
+            found = next((word for word in specials if word in text), None)
             if found is not None:
                 raise RequestError(
                     400,

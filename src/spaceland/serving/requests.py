@@ -42,6 +42,8 @@ _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
 }
 _MOST_STOPS, _LONGEST_STOP = 16, 256
 _MOST_MESSAGES = 1000
+_MOST_CHARS_PER_TOKEN = 64
+"""Far above that of any language; long runs of spaces come near it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,6 +177,14 @@ def _messages(value: Any, limits: Limits, access: UrlAccess) -> tuple[Message, .
     if images > limits.max_images:
         raise wrong("messages", f"{images} pictures; at most {limits.max_images} are taken", "too_many_images")
     messages = tuple(_message(item, f"messages[{k}]", limits, access) for k, item in enumerate(value))
+    length = sum(len(part) for message in messages for part in message.content if isinstance(part, str))
+    # Making tokens takes long, and only then are they counted.
+    if length > _MOST_CHARS_PER_TOKEN * limits.max_prompt_tokens:
+        raise wrong(
+            "messages",
+            f"{length} characters of text, far more than fit into {limits.max_prompt_tokens} tokens; send less text",
+            "context_length_exceeded",
+        )
     pixels = sum(p.width * p.height for m in messages for p in m.content if isinstance(p, Picture))
     if pixels > limits.max_clip_megapixels * 1e6:
         raise wrong(

@@ -20,6 +20,7 @@ from spaceland.serving.access import Access
 from spaceland.serving.app import make_app
 from spaceland.serving.engine import Engine
 from spaceland.serving.fetch import UrlAccess
+from spaceland.serving.heads import timed_heads
 from spaceland.serving.limits import Limits
 from spaceland.serving.service import ChatService
 
@@ -74,7 +75,7 @@ class ModelServer(uvicorn.Server):
         self._listening, self._grace_s = listening, grace_s
         config = uvicorn.Config(
             make_app(self.service, access, log_content=log_content),
-            http="h11",
+            http=timed_heads(limits.head_s),
             ws="none",
             lifespan="off",
             log_config=None,

@@ -124,7 +124,8 @@ class ChatService:
             RequestError: it is wrong, or asks for another model.
         """
         loop = asyncio.get_running_loop()
-        request = await loop.run_in_executor(self._readers, parse_request, body, self.limits, self.urls)
+        urls = replace(self.urls, deadline=deadline)
+        request = await loop.run_in_executor(self._readers, parse_request, body, self.limits, urls)
         name = self.engine.facts.name
         if request.model != name:
             raise RequestError(

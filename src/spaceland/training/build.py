@@ -46,7 +46,12 @@ def open_model(
     cache = default_cache_dir() / "features" if config.cache_features else None
     if (Path(config.vlm) / CONFIG).is_file():
         opened: Any = encoder if encoder is not None else (None if config.encoder == "none" else config.encoder)
-        return GeometryVLM.from_pretrained(config.vlm, encoder=opened, trainable=True, cache=cache)
+        model = GeometryVLM.from_pretrained(config.vlm, encoder=opened, trainable=True, cache=cache)
+        if config.lora is not None and not hasattr(model.vlm, "peft_config"):
+            with torch.random.fork_rng(devices=()):
+                torch.manual_seed(seed)
+                model.add_lora(lora_config(config.lora))
+        return model
     where = str(tiny_folder) if config.vlm == TINY else config.vlm
     vlm, processor = load_base(where)
     if encoder is None:
@@ -54,8 +59,8 @@ def open_model(
     family = family_of(vlm.config)
     try:
         adapter = AdapterConfig(**config.adapter)
-        patch = {} if encoder is None else {"patch_px": encoder.spec.patch}
-        grid = family.token_grid(**{**patch, **config.grid})
+        sizes: dict[str, Any] = {} if encoder is None else {"patch_px": encoder.spec.patch}
+        grid = family.token_grid(**sizes | dict(config.grid))
     except TypeError as error:
         raise TrainingError(f"model.adapter or model.grid: {error}") from error
     # Random numbers of the caller are left as they were.

@@ -8,7 +8,7 @@ reads them or when.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -27,7 +27,8 @@ from spaceland.training.sources import Source
 
 SKIPPED = "skipped"
 """Key of a batch with what was broken: (sample id, reason) pairs. It does not go to the model."""
-_STAND_IN = (Message("user", (Image.new("RGB", (56, 56), (128, 128, 128)), ".")), Message("assistant", (".",)))
+_GREY: Any = Image.new("RGB", (56, 56), (128, 128, 128))
+_STAND_IN = (Message("user", (_GREY, ".")), Message("assistant", (".",)))
 TruthOf = Callable[[Sample, Sequence[View]], Sequence[CameraPicture]]
 """Adds true points and poses to the pictures of a sample, for the `oracle` encoder."""
 
@@ -79,7 +80,7 @@ class PlannedSamples(Dataset):
 def chat_of(sample: Sample, loaded: Loaded, truth: TruthOf | None = None) -> tuple[Message, ...]:
     """An opened sample as messages."""
     views = loaded.views
-    pictures = iter(
+    pictures: Iterator[Any] = iter(
         truth(sample, views)
         if truth is not None
         else [CameraPicture(view.image, None if view.camera is None else view.camera.K) for view in views]

@@ -8,7 +8,7 @@ gradients and optimiser states are exact; activations are an estimate of the lar
     logits      learnt tokens * vocabulary in several copies; the trainer asks for no others
     encoders    the vision tower and the geometry encoder, layer by layer, without a graph where they are frozen
 
-docs/training.md compares the sum with measured peaks.
+Weights, gradients and optimiser states are exact; activations have not been calibrated against measured peaks.
 """
 
 from __future__ import annotations

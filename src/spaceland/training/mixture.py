@@ -92,9 +92,8 @@ def make_order(
         return estimated_tokens(sources[code % len(sources)], code // len(sources), tokens_per_picture)
 
     planner = _Planner(streams, stage, f"{seed}:{stage.name}", length if stage.group_by_length else None)
-    codes = (
-        planner.steps(max_steps or stage.max_steps) if max_steps or stage.max_steps else planner.epochs(stage.epochs)
-    )
+    steps = max_steps or stage.max_steps
+    codes = planner.epochs(stage.epochs) if steps is None else planner.steps(steps)
     picked = array("H", (code % len(sources) for code in codes))
     counts = Counter(picked)
     return Order(

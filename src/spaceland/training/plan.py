@@ -14,7 +14,7 @@ from spaceland.training.memory import Estimate, Longest, advice, device_bytes, e
 from spaceland.training.mixture import CHARS_PER_TOKEN, Order, estimated_tokens, make_order
 from spaceland.training.sources import Source, open_source
 
-DEFAULT_TOKENS_PER_PICTURE = 256
+_TOKENS_PER_PICTURE = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +29,7 @@ class StagePlan:
     def longest(self) -> Longest:
         """The largest sample that the stage will see."""
         pairs = set(zip(self.order.sources, self.order.numbers, strict=True))
-        tokens = [
-            estimated_tokens(self.sources[k], n, self.order.tokens_per_picture) for k, n in pairs
-        ]  # fmt: skip
+        tokens = [estimated_tokens(self.sources[k], n, self.order.tokens_per_picture) for k, n in pairs]
         learnt = max(self.sources[k].num_chars[n] for k, n in pairs) // CHARS_PER_TOKEN
         pictures = max(self.sources[k].num_pictures[n] for k, n in pairs)
         return Longest(tokens=max(tokens), learnt=learnt, pictures=pictures)
@@ -84,22 +82,27 @@ def _counts(source: Source, order: Order | None = None) -> dict[str, Any]:
     return found
 
 
-def plan_run(
-    config: TrainConfig, data_root: Path, out: Path, tokens_per_picture: int, max_steps: int | None = None
-) -> RunPlan:
+def tokens_per_picture(config: TrainConfig) -> int:
+    """As the grid's own settings limit them, without a model: lengths sort samples and estimate memory, no more."""
+    limit, cells = config.model.grid.get("max_frame_tokens"), config.model.grid.get("long_side_cells")
+    guess = _TOKENS_PER_PICTURE if cells is None else round(cells * cells * 0.75)
+    return min(guess, limit) if limit else guess
+
+
+def plan_run(config: TrainConfig, data_root: Path, out: Path, max_steps: int | None = None) -> RunPlan:
     """Read all data and decide the order.
 
     Args:
         config: The run.
         data_root: Folder that paths are relative to.
         out: The run's folder; rows of sample rooms are generated below it.
-        tokens_per_picture: For estimating lengths.
         max_steps: Of every stage, in place of its own.
 
     Raises:
         TrainingError, SceneError: see `open_source` and `make_order`.
     """
     opened: dict[DataConfig, Source] = {}
+    tokens = tokens_per_picture(config)
 
     def open_all(data: Sequence[DataConfig]) -> tuple[Source, ...]:
         for entry in data:
@@ -114,7 +117,7 @@ def plan_run(
     stages = []
     for stage in config.stages:
         sources = open_all(stage.data)
-        stages.append(StagePlan(stage, sources, make_order(sources, stage, config.seed, tokens_per_picture, max_steps)))
+        stages.append(StagePlan(stage, sources, make_order(sources, stage, config.seed, tokens, max_steps)))
     return RunPlan(tuple(stages), open_all(config.eval.data))
 
 
@@ -159,8 +162,7 @@ def memory_report(
     return needed, there, help
 
 
-def longest_without_data(stage: StageConfig, tokens_per_picture: int) -> Longest:
+def longest_without_data(config: TrainConfig, stage: StageConfig) -> Longest:
     """What the stage allows at most, where there is no data yet."""
-    return Longest(
-        tokens=stage.max_tokens, learnt=1024, pictures=max(1, (stage.max_tokens - 256) // tokens_per_picture)
-    )
+    pictures = max(1, (stage.max_tokens - 256) // tokens_per_picture(config))
+    return Longest(tokens=stage.max_tokens, learnt=1024, pictures=pictures)

@@ -17,7 +17,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from accelerate import PartialState
 from safetensors.torch import save_file
 from transformers import PrinterCallback, TrainingArguments
 
-from spaceland.errors import TrainingError
+from spaceland.errors import SpacelandError, TrainingError
 from spaceland.files import atomic_path, read_json, write_json
 from spaceland.models.geometry_vlm import GeometryVLM
 from spaceland.models.processor import GeometryProcessor
@@ -40,11 +40,15 @@ from spaceland.training.config import StageConfig, TrainConfig, config_table
 from spaceland.training.metrics import JsonLines, MetricsCallback, last_checkpoint
 from spaceland.training.mixture import make_order
 from spaceland.training.parts import count_parts, set_dtypes, set_trained
-from spaceland.training.plan import DEFAULT_TOKENS_PER_PICTURE, RunPlan, StagePlan, make_rooms, plan_run
+from spaceland.training.plan import RunPlan, StagePlan, make_rooms, memory_report, plan_run
 from spaceland.training.tables import differences
 from spaceland.training.trainer import StageTrainer, load_tensors, trained_tensors
 
 STATE = "state.safetensors"
+_MAY_CHANGE = tuple(
+    f"config.{name}" for name in ("about", "workers", "keep", "max_broken", "report_to", "memory_gb", "find_unused")
+)
+"""What may differ when a run goes on: none of it changes what is learnt."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +96,7 @@ def train(
         _claim(out, table, resume)
         make_rooms(config, out)
     state.wait_for_everyone()
-    plan = plan_run(config, data_root, out, _tokens_per_picture(config), max_steps)
+    plan = plan_run(config, data_root, out, max_steps)
     if state.is_main_process:
         _same_plan(out, plan.to_json())
         ensure_tiny(config.model, out / TINY, plan.texts, config.seed)
@@ -103,6 +107,8 @@ def train(
             done = number
     for number, stage in enumerate(plan.stages):
         if number > done:
+            if state.is_main_process:
+                say(_memory(config, stage, out, state.num_processes, encoder))
             _run_stage(config, plan, number, out, first, encoder, truth, say)
             state.wait_for_everyone()
         else:
@@ -127,7 +133,7 @@ def _claim(out: Path, table: dict[str, Any], resume: bool) -> None:
         return
     if not resume:
         raise TrainingError(f"{out} holds a run already; add --resume to go on, or choose another --out")
-    changed = differences(read_json(path), table)
+    changed = [line for line in differences(read_json(path), table) if not line.startswith(_MAY_CHANGE)]
     if changed:
         raise TrainingError(
             f"{out} was begun with another configuration: {'; '.join(changed)}. Go on with the old one, or choose "
@@ -157,12 +163,18 @@ def _check_batches(config: TrainConfig, world: int) -> None:
             )
 
 
-def _tokens_per_picture(config: TrainConfig) -> int:
-    """Without a model: lengths only sort samples, and the grid's own limit is the best guess there is."""
-    limit = config.model.grid.get("max_frame_tokens")
-    cells = config.model.grid.get("long_side_cells")
-    guess = DEFAULT_TOKENS_PER_PICTURE if cells is None else round(cells * cells * 0.75)
-    return min(guess, limit) if limit else guess
+def _memory(config: TrainConfig, stage: StagePlan, out: Path, world: int, encoder: GeometryEncoder | None) -> str:
+    """What a stage will need, in words, with advice where it does not fit. It is an estimate, so nothing is refused."""
+    model = config.model
+    known = replace(config, model=replace(model, vlm=str(out / TINY)) if model.vlm == TINY else model)
+    try:
+        needed, there, help = memory_report(known, stage.stage, stage.longest, world, encoder=encoder)
+    except SpacelandError as error:
+        return f"memory of stage '{stage.stage.name}' is not estimated: {error}"
+    words = f"stage '{stage.stage.name}' needs about {needed.total / 1e9:.2f} GB on each device"
+    if not help:
+        return words
+    return f"{words}, which has {(there or 0) / 1e9:.0f} GB. It will not fit; to make it fit: {'; '.join(help)}"
 
 
 def _stage_folder(out: Path, number: int, stage: StageConfig) -> Path:

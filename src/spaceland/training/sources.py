@@ -194,7 +194,13 @@ def spar_sample(row: SparRow, data: DataConfig, name: str) -> Sample:
     for k, path in enumerate(row.images):
         marks = tuple(mark for mark in row.marks if mark.image_index == k)
         stills.append(Still(images / path, marks, names=tuple(names.get(mark, "") for mark in marks)))
-    reference = {"id": row.id, "task": row.task, "format": row.format, "question": row.question, "answer": row.answer}
+    reference: dict[str, object] = {
+        "id": row.id,
+        "task": row.task,
+        "format": row.format,
+        "question": row.question,
+        "answer": row.answer,
+    }
     return _question_sample(row.id, row.question, row.answer, tuple(stills), data, name, reference)
 
 

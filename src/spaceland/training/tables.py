@@ -39,8 +39,9 @@ def from_table(kind: type[T], table: object, where: str) -> T:
     ]
     if missing:
         raise TrainingError(f"{where} lacks {', '.join(missing)}; add it")
-    values = {name: convert(hints[name], value, f"{where}.{name}") for name, value in table.items()}
-    return kind(**values)
+    values: dict[str, Any] = {name: convert(hints[name], value, f"{where}.{name}") for name, value in table.items()}
+    make: Any = kind
+    return make(**values)
 
 
 def convert(hint: Any, value: object, where: str) -> Any:

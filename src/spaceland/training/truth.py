@@ -1,32 +1,34 @@
 """True points and poses of pictures in rows of sample rooms, for the `oracle` encoder alone.
 
 A dataset folder says in config.json which rooms it was made from, and a picture lies in `images/SCENE/FRAME.jpg`. That
-is enough to open the room again: nothing but the path is needed, so rows and conversations about them both work.
-Depth is kept in the cache, as rendering takes longer than a training step.
+is enough to open the room again: nothing but the path is needed, so rows and conversations about them both work. What
+was found is kept in the cache, as making a room takes longer than a training step.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image
 
 from spaceland.cache import default_cache_dir
 from spaceland.errors import SceneError, SourceError, TrainingError
-from spaceland.files import atomic_path, read_json
+from spaceland.files import ZIP_ERRORS, atomic_path, read_json
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.geometry.transforms import transform_points
 from spaceland.models.processor import CameraPicture
+from spaceland.scenes.rooms.generate import GENERATOR
 from spaceland.scenes.scene import Frame, Scene
-from spaceland.scenes.sources import iterate_scenes
+from spaceland.scenes.sources import open_source
 from spaceland.training.samples import Sample, Still, View
 
-_MOST_SCENES, _MOST_FRAMES = 4, 1024
+_MOST_SCENES, _MOST_FRAMES = 4, 4096
+_FOCAL_SLACK = 0.01  # rows write fields of view with one decimal
 
 
 def room_truth(sample: Sample, views: Sequence[View]) -> list[CameraPicture]:
@@ -39,20 +41,23 @@ def room_truth(sample: Sample, views: Sequence[View]) -> list[CameraPicture]:
     """
     if len(views) != len(sample.media):
         raise TrainingError(f"{sample.id} shows a video; the truth is only known of single pictures of sample rooms")
-    return [_picture(medium, view) for medium, view in zip(sample.media, views, strict=True) if isinstance(medium, Still)]
+    return [
+        _picture(medium, view) for medium, view in zip(sample.media, views, strict=True) if isinstance(medium, Still)
+    ]
 
 
 def _picture(still: Still, view: View) -> CameraPicture:
-    depth, camera, T_world_cam = frame_depth(str(still.path))
+    truth = frame_depth(str(still.path.absolute()))
     width, height = view.image.size
-    if view.camera is not None and abs(view.camera.fx / width * camera.width / camera.fx - 1) > 1e-3:
+    if truth is None:
+        return CameraPicture(view.image, None, np.full((height, width, 3), np.nan, np.float32), np.eye(4))
+    camera = truth.camera
+    if view.camera is not None and abs(view.camera.fx / width * camera.width / camera.fx - 1) > _FOCAL_SLACK:
         raise TrainingError(
             f"{still.path} is zoomed, and the truth is only known of whole pictures; set augment = false"
         )
-    K = camera.scaled(width, height).K
-    if depth is None:
-        return CameraPicture(view.image, None, np.full((height, width, 3), np.nan, np.float32), np.eye(4))
-    return CameraPicture(view.image, K, world_points(depth, camera, T_world_cam, width, height), T_world_cam)
+    points = world_points(truth.depth_m, camera, truth.T_world_cam, width, height)
+    return CameraPicture(view.image, camera.scaled(width, height).K, points, truth.T_world_cam)
 
 
 def world_points(
@@ -70,57 +75,79 @@ def world_points(
     return transform_points(T_world_cam, points.reshape(-1, 3)).reshape(height, width, 3).astype(np.float32)
 
 
+@dataclass(frozen=True, eq=False)
+class FrameDepth:
+    """Depth along the optical axis in metres, 0 where there is none; whose camera and pose these are."""
+
+    depth_m: Float[np.ndarray, "h w"]
+    camera: PinholeCamera
+    T_world_cam: Float[np.ndarray, "4 4"]
+
+
 @lru_cache(maxsize=_MOST_FRAMES)
-def frame_depth(
-    path: str,
-) -> tuple[Float[np.ndarray, "h w"] | None, PinholeCamera, Float[np.ndarray, "4 4"]]:
-    """Depth of the frame that a picture file shows (None: it is no frame), its camera and pose.
+def frame_depth(path: str) -> FrameDepth | None:
+    """The truth behind a picture file; None if it shows no frame of its room.
 
     Raises:
         TrainingError: the file is not from a dataset of sample rooms.
     """
     picture = Path(path)
-    scene = _scene(str(picture.parents[2]), picture.parent.name)
-    frame = scene.frames_by_id.get(picture.stem)
-    if frame is None or frame.depth is None or frame.depth_camera is None:
-        with Image.open(picture) as image:
-            return None, PinholeCamera.from_fov(*image.size, 60.0), np.eye(4)
-    return cached_depth(frame), frame.depth_camera, frame.T_world_cam
-
-
-def cached_depth(frame: Frame) -> Float[np.ndarray, "h w"]:
-    """Depth of a frame that has one, rendered once."""
-    assert frame.depth is not None
-    key = hashlib.sha256(frame.content_key().encode()).hexdigest()[:32]
-    path = default_cache_dir() / "truth" / f"{key}.npy"
+    spec = _room_spec(str(picture.parents[2]), picture.parent.name)
+    kept = _kept_path(spec, picture.parent.name, picture.stem)
     try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError):
-        depth = frame.depth().astype(np.float32)
-        with atomic_path(path) as temporary, temporary.open("wb") as file:
-            np.save(file, depth, allow_pickle=False)
-        return depth
+        with np.load(kept, allow_pickle=False) as found:
+            width, height, *intrinsics = found["camera"].tolist()
+            camera = PinholeCamera(int(width), int(height), *intrinsics)
+            return FrameDepth(found["depth_m"], camera, found["T_world_cam"])
+    except (OSError, ValueError, KeyError, *ZIP_ERRORS):
+        frame = _scene(spec, picture.parent.name).frames_by_id.get(picture.stem)
+        return None if frame is None else keep_depth(frame, spec, picture.parent.name)
+
+
+def keep_depth(frame: Frame, spec: str, scene_id: str) -> FrameDepth:
+    """Render the depth of a frame of a sample room and keep it in the cache.
+
+    Args:
+        frame: With depth.
+        spec: The rooms it is from, such as "rooms:1-4".
+        scene_id: Its room.
+    """
+    assert frame.depth is not None and frame.depth_camera is not None
+    c = frame.depth_camera
+    made = FrameDepth(frame.depth().astype(np.float32), c, np.asarray(frame.T_world_cam, float))
+    with atomic_path(_kept_path(spec, scene_id, frame.id)) as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            depth_m=made.depth_m,
+            camera=np.array([c.width, c.height, c.fx, c.fy, c.cx, c.cy]),
+            T_world_cam=made.T_world_cam,
+        )
+    return made
+
+
+def _kept_path(spec: str, scene_id: str, frame_id: str) -> Path:
+    """A frame is the same whatever other rooms the source holds."""
+    key = f"{GENERATOR} {spec.partition('?')[2]} {scene_id} {frame_id}"
+    return default_cache_dir() / "truth" / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.npz"
 
 
 @lru_cache(maxsize=_MOST_SCENES)
-def _scene(folder: str, scene_id: str) -> Scene:
-    try:
-        for _, found, source in iterate_scenes(_rooms(folder)):
-            if found == scene_id:
-                return source.open(found)
-    except (SceneError, SourceError) as error:
-        raise TrainingError(f"the rooms of {folder} cannot be opened: {error}") from error
-    raise TrainingError(f"{folder} has no sample room '{scene_id}'; the truth is only known of sample rooms")
+def _scene(spec: str, scene_id: str) -> Scene:
+    return open_source(spec).open(scene_id)
 
 
-@lru_cache(maxsize=64)
-def _rooms(folder: str) -> tuple[str, ...]:
+@lru_cache(maxsize=4096)
+def _room_spec(folder: str, scene_id: str) -> str:
+    """The rooms that a folder was made from, and that hold this one."""
     try:
         sources = read_json(Path(folder) / "config.json")["sources"]
-        rooms = tuple(str(source) for source in sources if str(source).startswith("rooms:"))
-    except (SceneError, KeyError, TypeError) as error:
+        rooms = [str(source) for source in sources if str(source).startswith("rooms:")]
+        found = [spec for spec in rooms if scene_id in open_source(spec).ids()]
+    except (SceneError, SourceError, KeyError, TypeError) as error:
         raise TrainingError(
             f"{folder} does not say what it was made from ({error}); the oracle needs rows of sample rooms, as "
             "`spaceland generate rooms:1-4` writes them"
         ) from error
-    return rooms
+    if not found:
+        raise TrainingError(f"{folder} has no sample room '{scene_id}'; the truth is only known of sample rooms")
+    return found[0]

@@ -36,11 +36,13 @@ _KEPT = ("gt_bbox", "input_box", "gt_box", "iou", "metadata", "cam2img", "cam2gl
 
 @dataclass
 class Adopted:
-    """Rows by task, rows left out by reason, how many images of rows are not there, and how many detection rows have
-    boxes that stand upright under one convention only."""
+    """Rows by task, rows left out by reason, how many images of rows are not there, how many rows have more questions
+    than the first one, which alone is taken, and how many detection rows have boxes that stand upright under one
+    convention only."""
 
     tally: Tally = field(default_factory=Tally)
     missing_images: int = 0
+    more_questions: int = 0
     conventions: Counter[EulerConvention] = field(default_factory=Counter)
 
 
@@ -81,6 +83,8 @@ def adopt_released(
                 rows.tally.leave_out(ours)
             else:
                 rows.add(ours)
+                assert isinstance(row, ReleasedRow)
+                result.more_questions += sum(role == "user" for role, _ in row.turns) > 1
                 if media is not None:
                     result.missing_images += _place(ours["images"], media, temporary)
             if not isinstance(row, str) and row.kind == "detection" and (likely := _convention_of(row)):

@@ -159,14 +159,14 @@ def settings_of(
     """All that decides the bytes of the files: rules, and the content of the inputs instead of their places."""
     named = {"infos": infos, "scanrefer": [described], "labels": [labels]}
     if boxes is not None:
-        proposals = boxes.proposals if boxes.proposals and not boxes.proposals.startswith("mask3d:") else None
-        named |= {"boxes": [boxes.boxes], "proposals": [Path(proposals) if proposals else None]}
+        proposals = Path(boxes.proposals) if boxes.proposals and not boxes.mask3d else None
+        named |= {"boxes": [boxes.boxes], "proposals": [proposals]}
     content = {name: [_digest(path) for path in paths if path is not None] for name, paths in named.items()}
     return {
         "version": __version__,
         "inputs": content,
         "scans": portable_spec(boxes.scans) if boxes and boxes.scans else None,
-        "mask3d": bool(boxes and boxes.proposals and boxes.proposals.startswith("mask3d:")),
+        "mask3d": _digest_of_masks(boxes.mask3d) if boxes and boxes.mask3d else None,
         "tasks": list(tasks),
         "rules": rules.to_json(),
         "limit": limit,
@@ -290,3 +290,18 @@ def _digest(path: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
     except OSError as error:
         raise SceneError(f"cannot read {path}: {error.strerror or error}") from error
+
+
+def _digest_of_masks(folder: Path) -> str:
+    """Of the lists of masks, which name the masks of every scan; the masks themselves are too large to be read twice.
+
+    Raises:
+        SceneError: there are none, or they cannot be read.
+    """
+    digest = hashlib.sha256()
+    lists = sorted(folder.glob("scene*.txt"))
+    if not lists:
+        raise SceneError(f"{folder} has no lists of masks (scene0011_00.txt, ...); give the folder that Mask3D wrote")
+    for path in lists:
+        digest.update(f"{path.name} {_digest(path)}\n".encode())
+    return digest.hexdigest()[:16]

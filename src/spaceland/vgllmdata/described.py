@@ -102,6 +102,12 @@ class BoxSource:
     boxes: Path | None = None
     proposals: str | None = None
 
+    @property
+    def mask3d(self) -> Path | None:
+        """The folder of masks that proposals are made from, if they are."""
+        spec = self.proposals or ""
+        return Path(spec.removeprefix("mask3d:")) if spec.startswith("mask3d:") else None
+
     def check(self) -> None:
         """Open what there is.
 
@@ -117,9 +123,9 @@ class BoxSource:
             _scans(self.scans)
         if self.boxes is not None:
             _facts(self.boxes)
-        if self.proposals is not None and not self.proposals.startswith("mask3d:"):
+        if self.proposals is not None and self.mask3d is None:
             _facts(Path(self.proposals))
-        if self.proposals is not None and self.proposals.startswith("mask3d:") and self.scans is None:
+        if self.mask3d is not None and self.scans is None:
             raise SourceError("--proposals mask3d:FOLDER needs the meshes of the scans; add --scans")
 
     def of(self, scene: str) -> SceneBoxes:
@@ -142,9 +148,9 @@ class BoxSource:
             facts = _facts(self.boxes).get(scene, {})
             objects |= {key: np.array(box, dtype=float) for key, box in facts.get("objects", {}).items()}
             table = _table(facts.get("proposals"))
-        if self.proposals is not None and self.proposals.startswith("mask3d:"):
+        if self.mask3d is not None:
             if scan is not None:
-                finder = Mask3dFinder(Path(self.proposals.removeprefix("mask3d:")), limit=MASK3D_PROPOSALS)
+                finder = Mask3dFinder(self.mask3d, limit=MASK3D_PROPOSALS)
                 clouds = [thing.points for thing in finder.find(scan).objects]
                 lows, highs = np.array([c.min(0) for c in clouds]), np.array([c.max(0) for c in clouds])
                 table = np.hstack([(lows + highs) / 2, highs - lows]) if clouds else None

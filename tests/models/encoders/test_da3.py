@@ -17,14 +17,14 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra model")
 pytest.importorskip("transformers", reason="needs the extra model")
 
-from da3_weights import BASE_LIKE, GIANT_LIKE, frames, released, write  # noqa: E402
+from da3_weights import BASE_LIKE, GIANT_LIKE, frames, released, write
 
-from spaceland.errors import EncoderError  # noqa: E402
-from spaceland.models.encoders.da3 import Da3, open_da3, save_da3  # noqa: E402
-from spaceland.models.encoders.da3_config import RELEASED, Da3Config, config_of_shapes, licence_of  # noqa: E402
-from spaceland.models.encoders.da3_heads import points_of_rays  # noqa: E402
-from spaceland.models.encoders.da3_vit import reference_first  # noqa: E402
-from spaceland.models.encoders.open_encoder import open_encoder  # noqa: E402
+from spaceland.errors import EncoderError
+from spaceland.models.encoders.da3 import Da3, open_da3, save_da3
+from spaceland.models.encoders.da3_config import RELEASED, Da3Config, config_of_shapes, licence_of
+from spaceland.models.encoders.da3_heads import points_of_rays
+from spaceland.models.encoders.da3_vit import reference_first
+from spaceland.models.encoders.open_encoder import open_encoder
 
 GOLDEN = json.loads((Path(__file__).parent / "golden_da3.json").read_text())
 SCALARS = {  # tensors and numbers of backbone, dense head and camera decoder, counted in the authors' package

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -123,3 +125,21 @@ def test_what_cannot_be_cached(tmp_path: Path) -> None:
         CachedEncoder(object(), tmp_path)
     with pytest.raises(EncoderError, match="give it some room"):
         CachedEncoder(tiny_vggt(), tmp_path, max_bytes=0)
+
+
+@pytest.mark.heavy
+def test_every_process_gives_an_encoder_the_same_fingerprint() -> None:
+    """Also one with heads, which are a set: sets are printed in an order that each process draws anew."""
+    code = "from tiny_vggt import tiny_vggt; from spaceland.models.encoders.feature_cache import fingerprint; "
+    code += "print(fingerprint(tiny_vggt()))"
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(__file__).parent)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert told == {fingerprint(tiny_vggt()) + "\n"}

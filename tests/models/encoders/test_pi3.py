@@ -9,13 +9,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the extra model")
 pytest.importorskip("transformers", reason="needs the extra model")
 
-import torch.nn.functional as F  # noqa: E402
-from safetensors.torch import load_file, save_file  # noqa: E402
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
 
-from spaceland.errors import EncoderError  # noqa: E402
-from spaceland.models.encoders.open_encoder import open_encoder  # noqa: E402
-from spaceland.models.encoders.pi3 import Pi3, Pi3Config, config_of_shapes, open_pi3, released_shapes_of, save_pi3  # noqa: E402
-from spaceland.models.encoders.vit import imagenet_normalised  # noqa: E402
+from spaceland.errors import EncoderError
+from spaceland.models.encoders.open_encoder import open_encoder
+from spaceland.models.encoders.pi3 import Pi3, Pi3Config, config_of_shapes, open_pi3, released_shapes_of, save_pi3
+from spaceland.models.encoders.vit import imagenet_normalised
 
 SMALL = Pi3Config(dim=64, depth=3, num_heads=2, num_register_tokens=5, vit_depth=2, vit_num_registers=4, table_side=4)
 

@@ -13,6 +13,7 @@ import json
 import os
 import zlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -94,7 +95,10 @@ class CachedEncoder(nn.Module):
 
 def fingerprint(module: nn.Module) -> str:
     """Digest of a network: how it is built (its printed form), what it says of itself, and every weight."""
-    digest = hashlib.sha256(f"{module!r}\n{getattr(module, 'spec', None)!r}".encode())
+    spec = getattr(module, "spec", None)
+    # Heads are a set: sorted, since the order in which a set is printed differs from process to process.
+    said = None if spec is None else json.dumps(asdict(spec), default=sorted)
+    digest = hashlib.sha256(f"{module!r}\n{said}".encode())
     for name, value in module.state_dict().items():
         digest.update(f"{name} {list(value.shape)} {value.dtype}".encode())
         digest.update(_bytes(value))

@@ -103,9 +103,7 @@ class Oracle(nn.Module):
         raise EncoderError("the oracle sees no pictures and predicts nothing; open a real encoder to predict geometry")
 
 
-def patch_means(
-    points: Float[Tensor, "s h w 3"], patch: int
-) -> tuple[Float[Tensor, "s r c 3"], Bool[Tensor, "s r c"]]:
+def patch_means(points: Float[Tensor, "s h w 3"], patch: int) -> tuple[Float[Tensor, "s r c 3"], Bool[Tensor, "s r c"]]:
     """Mean of the finite points of each patch (zeros where there are none), and whether it has any."""
     num, height, width, _ = points.shape
     cells = points.reshape(num, height // patch, patch, width // patch, patch, 3)

@@ -134,4 +134,4 @@ def test_time_grows_with_the_length_only(piece: str) -> None:
         return time.process_time() - started
 
     # Quadratic time would make the second one 64 times the first, and far more than the absolute bound.
-    assert seconds(80_000) < max(24 * seconds(10_000), 0.5)
+    assert seconds(40_000) < max(24 * seconds(5_000), 0.5)

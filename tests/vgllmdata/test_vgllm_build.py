@@ -220,6 +220,7 @@ def test_inputs_that_do_not_fit(published: Any, tmp_path: Path) -> None:
         list_jobs(infos, other, None, ("grounding",), Rules(), tmp_path)
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs a signal that cannot be caught")
 def test_killed_and_started_again(published: Any, tmp_path: Path) -> None:
     """A killed run leaves whole files only, and the next one makes what an undisturbed one would have made."""
@@ -262,3 +263,18 @@ def test_proposals_from_masks(published: Any, tmp_path: Path) -> None:
     assert found is not None and np.allclose(found, wanted, atol=1e-5)
     with pytest.raises(SourceError, match="add --scans"):
         BoxSource(None, published.root / "proposals.json", f"mask3d:{tmp_path}").check()
+    # Other masks are other settings, in whatever folder they lie.
+    files = find_infos(published.root / "embodiedscan", "val")
+
+    def settings(folder: Path) -> dict[str, Any]:
+        boxes = BoxSource(f"scannet:{published.root / 'scans'}", None, f"mask3d:{folder}")
+        return settings_of(files, None, None, boxes, ("captioning",), Rules(split="val"), None)
+
+    before, other = settings(tmp_path), tmp_path / "moved"
+    other.mkdir()
+    (other / f"{scene}.txt").write_text("\n".join(lines) + "\n")
+    assert settings(other) == before
+    (other / f"{scene}.txt").write_text(lines[0] + "\n")
+    assert settings(other)["mask3d"] != before["mask3d"]
+    with pytest.raises(SceneError, match="no lists of masks"):
+        settings(tmp_path / "nowhere")

@@ -287,7 +287,7 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("generated") / "rooms"
     line = [
         "generate",
-        "rooms:2?width=160&height=120&frames=36",
+        "rooms:2?width=120&height=90&frames=36",
         "--out",
         str(out),
         "--per-scene",
@@ -346,3 +346,19 @@ def test_command(file: Path, generated: Path, tmp_path: Path, capsys: Any) -> No
     empty.write_text("")
     assert run(["vgllm-data", str(tmp_path / "nowhere"), "--out", str(tmp_path / "x")]) == 2
     assert "no embodiedscan_infos_train.pkl" in capsys.readouterr().err
+
+
+def test_only_the_first_of_several_questions_is_taken_and_that_is_said(tmp_path: Path, capsys: Any) -> None:
+    talks = [
+        talk("<image>\nWhat is it?", "A chair.") + talk("And this?", "A desk."),
+        talk("<image>\nWhere is it?", "Here."),
+    ]
+    path = tmp_path / "talks.json"
+    path.write_text(json.dumps([{"conversations": one, "images": ["a/0.jpg"]} for one in talks]))
+    assert run(["vgllm-data", str(path), "--out", str(tmp_path / "rows")]) == 0
+    assert "note: 1 rows have several questions" in capsys.readouterr().out
+    rows = list(read_rows(tmp_path / "rows" / "rows.jsonl"))
+    assert [(row["question"], row["answer"]) for row in rows] == [
+        ("What is it?", "A chair."),
+        ("Where is it?", "Here."),
+    ]
