@@ -2,9 +2,9 @@
 
     OMP_NUM_THREADS=1 python bench/bench_boxes.py
 
-Pairs of oriented boxes are drawn at random, so close that about half of them overlap; the target is 10,000 in 1 s. Times are processor time.
-Rows of benchmarks are made up, as many as the released validation split has, with right replies; times are without
-bootstrap.
+Pairs of oriented boxes are drawn at random, so close that about half of them overlap; the target is 10,000 in 1 s.
+Rows of benchmarks are made up, as many as the released validation split has, with right replies; times are processor
+time, without bootstrap.
 """
 
 from __future__ import annotations

@@ -9,144 +9,42 @@ bandwidth). Every part prints a row and can be run alone; one that fails says so
     python bench/bench_geometry_vlm.py --part encode prefill decode
     OMP_NUM_THREADS=1 python bench/bench_geometry_vlm.py --memory     without a GPU: memory in place of time
 
-A GPU needs about 5 minutes for all of it; after --budget-s no new part is begun. Operations are counted by the formulas
-of flops.py. Their share is of the data sheet's peak on a GPU, of a measured matrix product on a processor.
+After --budget-s (8 minutes) no new part is begun. Operations are counted by the formulas of flops.py; their share is of
+the data sheet's peak on a GPU, of what a matrix product reaches on a processor.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import platform
-import statistics
 import sys
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import date
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
-from bench_encoder import GOAL as MEMORY_GOAL
-from bench_encoder import KINDS, host_peak, measure, setup
-from bench_prefix import GOAL as PREFIX_GOAL
-from bench_prefix import REAL, SMALL, compare, make_frames, make_model
-from flops import Work, adapter_work, encoder_work, language_work, num_windows, peak_of, tower_work
-from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
-from spaceland.chat.types import Message
-from spaceland.models.encoders.vggt import Vggt, VggtConfig
+from bench_encoder import GOAL as MEMORY_GOAL
+from bench_encoder import KINDS, measure, setup
+from bench_prefix import GOAL as PREFIX_GOAL
+from bench_prefix import compare, make_frames, make_model
+from encoder_facts import count, graph, live_memory, waiting
+from flops import Work, adapter_work, encoder_work, language_work, num_windows, peak_of, tower_work
+from measuring import Bench, Row, line, megabytes
 from spaceland.models.prefix import batch_after, encode_prefix, generate_after
 from spaceland.training.config import LoraSettings, Part
 from spaceland.training.parts import lora_config, set_dtypes, set_trained
 
 LEARNT = 32
 """Tokens of the answer in a training step."""
-
-
-@dataclass(kw_only=True)
-class Row:
-    """What a part found; None where it does not apply or was not measured."""
-
-    part: str
-    median_s: float | None = None
-    min_s: float | None = None
-    bytes: int | None = None
-    flop: float | None = None
-    share: float | None = None
-    note: str = ""
-
-
-class Bench:
-    """The model, made when it is first needed, and how things are measured."""
-
-    def __init__(self, repeats: int, frames: int | None, memory: bool) -> None:
-        self.gpu = torch.cuda.is_available()
-        self.device = "cuda" if self.gpu else "cpu"
-        self.size = REAL if self.gpu else SMALL
-        self.num_frames = frames or self.size["frames"]
-        self.repeats, self.memory = repeats, memory
-
-    @cached_property
-    def model(self) -> Any:
-        """All parts of the model."""
-        return make_model(self.size, self.device)
-
-    @cached_property
-    def chat(self) -> list[Message]:
-        """A question on a clip."""
-        return [Message("user", [*make_frames(self.num_frames), "How many chairs are in this room? Answer briefly."])]
-
-    @cached_property
-    def batch(self) -> dict[str, Any]:
-        """The same for the model."""
-        return self.model.processor([self.chat], add_generation_prompt=True)
-
-    @cached_property
-    def clips(self) -> Any:
-        """Its fused tokens."""
-        return self.model.encode_batch(self.batch)
-
-    @cached_property
-    def peak(self) -> float | None:
-        """Operations per second that are possible."""
-        if not self.gpu:
-            a = torch.rand(1024, 1024)
-            return 2 * 1024**3 / self.times(lambda: a @ a, 9)[1]
-        found = peak_of(torch.cuda.get_device_name())
-        return found[0] if found else None
-
-    def measured(self, part: str, run: Callable[[], Any], work: float | None = None, note: str = "") -> Row:
-        """Time, memory above what was there before (all of it for training), and what that is in operations."""
-        with torch.no_grad():
-            return self.row(part, run, work, note)
-
-    def row(self, part: str, run: Callable[[], Any], work: float | None = None, note: str = "") -> Row:
-        """As `measured`, with gradients."""
-        run()
-        row = Row(part=part, flop=work, note=note)
-        if self.gpu:
-            torch.cuda.synchronize()
-            before = torch.cuda.memory_allocated()
-            torch.cuda.reset_peak_memory_stats()
-            run()
-            row.bytes = torch.cuda.max_memory_allocated() - before
-        elif self.memory:
-            row.bytes = int(host_peak(run))
-            return row
-        row.median_s, row.min_s = self.times(run, self.repeats)
-        if work and self.peak:
-            row.share = work / row.median_s / self.peak
-        return row
-
-    def times(self, run: Callable[[], Any], repeats: int) -> tuple[float, float]:
-        """Median and least seconds."""
-        clock = time.perf_counter if self.gpu else time.process_time
-        found = []
-        for _ in range(repeats):
-            start = clock()
-            run()
-            if self.gpu:
-                torch.cuda.synchronize()
-            found.append(clock() - start)
-        return statistics.median(found), min(found)
-
-    def forget(self) -> None:
-        """Give the model's memory back."""
-        for name in ("model", "batch", "clips"):
-            self.__dict__.pop(name, None)
-        gc.collect()
-        if self.gpu:
-            torch.cuda.empty_cache()
 
 
 def prepare(bench: Bench) -> Row:
@@ -268,66 +166,11 @@ def memory_at(frames: int) -> Callable[[Bench], Row]:
             part=f"encoder memory, {frames} frames",
             median_s=found["ours"][0],
             bytes=int(found["ours"][1]),
-            note=f"{share:.1%} of {_megabytes(found['plain'][1])} (goal {MEMORY_GOAL:.0%}: "
+            note=f"{share:.1%} of {megabytes(found['plain'][1])} (goal {MEMORY_GOAL:.0%}: "
             f"{_met(share <= MEMORY_GOAL)}), time {found['ours'][0] / found['plain'][0]:.2f}",
         )
 
     return run
-
-
-def graph(bench: Bench) -> Row:
-    """Whether torch can take the whole encoder, loop over chunks of frames included, as one graph."""
-    small = Vggt(VggtConfig(**SMALL["vggt"]), 5, heads=False).requires_grad_(False).eval().to(bench.device)
-    clip = torch.rand(20, 3, 56, 70, device=bench.device)
-    with torch.no_grad():
-        found = torch._dynamo.explain(small.forward)(clip, (4,))
-    reasons = "; ".join(str(reason.reason) for reason in found.break_reasons)
-    return Row(part="graph breaks", note=f"{found.graph_break_count} in {found.graph_count} graph(s) {reasons}".strip())
-
-
-class Waits(TorchDispatchMode):
-    """Counts what makes a program wait for its device: values that are read, copies that are not asynchronous."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.waits: Counter[str] = Counter()
-        self.copies = 0
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        out = func(*args, **kwargs)
-        given = {t.device.type for t in tree_leaves((args, kwargs)) if isinstance(t, Tensor)}
-        made = {t.device.type for t in tree_leaves(out) if isinstance(t, Tensor)}
-        if len(given | made) > 1:
-            self.copies += 1
-            if not kwargs.get("non_blocking"):
-                self.waits[str(func)] += 1
-        elif given - {"cpu"} and not made:
-            self.waits[str(func)] += 1
-        return out
-
-
-def waiting(bench: Bench) -> Row:
-    """Whether the encoder's loop ever makes the host wait.
-
-    On a GPU torch raises at the first wait. Without one, VGGT-1B runs on the meta device, whose values cannot be read.
-    """
-    if bench.gpu:
-        encoder, frames = bench.model.encoder, bench.batch["geometry_frames"][0]
-        encoder.encode(frames)
-        torch.cuda.synchronize()
-        torch.cuda.set_sync_debug_mode("error")
-        try:
-            encoder.encode(frames)
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
-        return Row(part="waits of the host", note="0 (torch's own watch on the device)")
-    with torch.device("meta"):
-        encoder = Vggt(VggtConfig(), 23, heads=False).requires_grad_(False).eval()
-    with Waits() as seen:
-        encoder.encode(torch.rand(32, 3, 392, 518))
-    note = f"{seen.waits.total()} {dict(seen.waits) or ''}; {seen.copies} copies, one for each 8 frames"
-    return Row(part="waits of the host", note=f"{note} (VGGT-1B without values, 32 frames)")
 
 
 def training(kind: str, parts: tuple[Part, ...], *, lora: bool) -> Callable[[Bench], Row]:
@@ -351,7 +194,11 @@ def training(kind: str, parts: tuple[Part, ...], *, lora: bool) -> Callable[[Ben
             optimizer.zero_grad()
             with torch.autocast(bench.device, torch.bfloat16, enabled=bench.gpu):
                 loss = model(
-                    **batch, labels=ids, logits_to_keep=where, shift_labels=ids[:, where + 1].contiguous()
+                    **batch,
+                    labels=ids,
+                    use_cache=False,
+                    logits_to_keep=where,
+                    shift_labels=ids[:, where + 1].contiguous(),
                 ).loss
             loss.backward()
             optimizer.step()
@@ -368,7 +215,7 @@ def training(kind: str, parts: tuple[Part, ...], *, lora: bool) -> Callable[[Ben
         row.note = f"{trained / 1e6:,.1f} M trained"
         if bench.gpu:
             row.bytes = torch.cuda.max_memory_allocated()
-            row.note += f"; {_megabytes(before)} of it are weights before the first step"
+            row.note += f"; {megabytes(before)} of it are weights before the first step"
         return row
 
     return run
@@ -383,6 +230,8 @@ PARTS: dict[str, Callable[[Bench], Row]] = {
     "shares": shares,
     "waits": waiting,
     "graph": graph,
+    "count": count,
+    "memory-real": live_memory,
     "prefix": kept_prefix,
     "memory8": memory_at(8),
     "memory32": memory_at(32),
@@ -429,34 +278,11 @@ def main() -> None:
                 traceback.print_exc()
                 row = Row(part=part, note=f"failed: {type(error).__name__}: {str(error).splitlines()[0]}")
         rows.append(row)
-        print(_line(row), flush=True)
+        print(line(row), flush=True)
         if bench.gpu:
             torch.cuda.empty_cache()
     if args.out:
         args.out.write_text(json.dumps({"about": about, "rows": [asdict(row) for row in rows]}, indent=1) + "\n")
-
-
-def _line(row: Row) -> str:
-    cells = [
-        row.part,
-        _seconds(row.median_s),
-        _seconds(row.min_s),
-        _megabytes(row.bytes),
-        "" if row.flop is None else f"{row.flop / 1e12:.3g} T",
-        "" if row.share is None else f"{row.share:.0%}",
-        row.note,
-    ]
-    return f"| {' | '.join(cells)} |"
-
-
-def _seconds(seconds: float | None) -> str:
-    if seconds is None:
-        return ""
-    return f"{seconds:.2f} s" if seconds >= 1 else f"{1000 * seconds:.1f} ms"
-
-
-def _megabytes(count: float | None) -> str:
-    return "" if count is None else f"{count / 1e6:,.0f} MB"
 
 
 def _met(reached: bool) -> str:

@@ -2,8 +2,8 @@
 
     python bench/bench_scores.py [--rows 100000]
 
-Target: 100,000 VSI-Bench rows in 2 s of processor time, figures, intervals and hashes included; memory that does not grow
-with the number of resamples.
+Target: 100,000 VSI-Bench rows in 2 s of processor time, figures, intervals and hashes included; memory that does not
+grow with the number of resamples.
 """
 
 from __future__ import annotations

@@ -61,6 +61,11 @@ def test_json_refuses_nan(tmp_path: Path) -> None:
     assert not (tmp_path / "a.json").exists()
 
 
+def test_half_a_surrogate_pair_comes_back_from_json(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"\ud800": "\U0001f600 \udc00\\"})
+    assert read_json(tmp_path / "a.json") == {"\ud800": "\U0001f600 \udc00\\"}
+
+
 @pytest.mark.parametrize("content", [b'{"a": ', b"\xff\xfe\x00", b""])
 def test_broken_json_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.json").write_bytes(content)

@@ -62,13 +62,9 @@ def make_data(spec: DataSpec, folder: Path, workers: int = 1) -> Path:
     scenes = [scene_id for _, scene_id, _ in iterate_scenes([spec.source])]
     chats: list[dict[str, Any]] = []
     rows: list[dict[str, Any]] = []
-    with progress_bar(f"rooms {spec.rooms}", len(scenes)) as advance:
+    with progress_bar(f"rooms {spec.rooms}", len(scenes)) as advance, ProcessPoolExecutor(workers) as pool:
         job = partial(_room, spec, folder)
-        if workers == 1:
-            made = map(job, scenes)
-        else:
-            pool = ProcessPoolExecutor(workers)
-            made = pool.map(job, scenes)
+        made = map(job, scenes) if workers == 1 else pool.map(job, scenes)
         for scene_id, (own_chats, own_rows) in zip(scenes, made, strict=True):
             chats += own_chats
             rows += own_rows

@@ -81,8 +81,11 @@ def _create(path: Path) -> int:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text atomically, with newlines as they are."""
-    write_bytes(path, text.encode())
+    """Write UTF-8 text atomically, with newlines as they are.
+
+    Half of a surrogate pair, as models say it now and then, is no UTF-8 and is written as `\\ud800`: valid in JSON.
+    """
+    write_bytes(path, text.encode("utf-8", "backslashreplace"))
 
 
 def write_json(path: Path, value: Any, *, indent: int | None = 1) -> None:

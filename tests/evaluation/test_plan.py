@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 import pytest
 
 from spaceland.benchmarks import find_benchmark
-from spaceland.benchmarks.known import KNOWN, benchmark_module
+from spaceland.benchmarks.known import KNOWN, ScoreError, benchmark_module
 from spaceland.evaluation.frames import policy_of
 from spaceland.evaluation.plan import make_plan
 
@@ -22,6 +23,20 @@ def test_every_protocol_can_be_asked(benchmark: str) -> None:
         policy = policy_of(benchmark_module(benchmark), rule.name)
         assert policy.indices(200) == sorted(policy.indices(200)) and 1 <= policy.num <= 64
         assert policy.to_json()["rule"]
+
+
+def test_a_number_of_frames_that_changes_nothing_is_refused(tmp_path: Path) -> None:
+    rows = importlib.import_module("rows_mindcube").make_rows(4, 1)
+    (tmp_path / "a.png").write_bytes(b"any")
+    own = [{**row, "images": ["a.png"]} for row in rows]
+    assert len(make_plan("mindcube", own, tmp_path).items) == 4
+    with pytest.raises(ScoreError, match="bring their own pictures"):
+        make_plan("mindcube", own, tmp_path, frames=8)
+    # With a video among them the number means something.
+    (tmp_path / "v.mp4").write_bytes(b"any")
+    mixed = [{**own[0], "images": None, "video": "v.mp4"}, *own[1:]]
+    plan = make_plan("mindcube", mixed, tmp_path, frames=8)
+    assert plan.policy is not None and plan.policy.num == 8
 
 
 def test_limits_are_nested_and_the_same_for_all(rows: list[dict[str, object]]) -> None:

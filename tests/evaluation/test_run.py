@@ -169,6 +169,19 @@ def test_unreadable_videos_fail_alone(
     assert all("scene0000_00.mp4" in problem for problem in done.failures.values())
 
 
+def test_half_a_surrogate_pair_is_kept_all_the_way(rows_file: Path, tmp_path: Path) -> None:
+    """A model that stops inside of a character says what is no UTF-8."""
+    said, out = "\ud83d chair <b>\x00", tmp_path / "out"
+    with serving(reply(said)) as log:
+        assert run(command(rows_file, tmp_path, out, log.url, "--blind", "--limit", "3")) == 0
+        assert run(command(rows_file, tmp_path, out, log.url, "--blind", "--limit", "3")) == 0
+    assert len(log.bodies) == 3
+    result = json.loads((out / "result.json").read_text())
+    assert {sample["prediction"] for sample in result["per_sample"]} == {said}
+    page = ["compare", str(out / "result.json"), "--gallery", str(tmp_path / "g.html"), "--rows", str(rows_file)]
+    assert run([*page, "--media", str(tmp_path)]) == 0 and "chair &lt;b&gt;" in (tmp_path / "g.html").read_text()
+
+
 def test_ctrl_c_ends_soon_and_keeps_what_came(rows_file: Path, videos: Path, tmp_path: Path, gold_server: Any) -> None:
     out = tmp_path / "out"
     with serving(*[gold_server] * 3, wait(20, gold_server)) as log:

@@ -98,6 +98,7 @@ def test_what_is_no_json_object(served: Served, body: bytes) -> None:
         ({"messages": "hi"}, "messages"),
         ({"messages": []}, "messages"),
         ({"messages": [TEXT] * 1001}, "messages"),
+        ({"messages": [{"role": "user", "content": [TEXT] * 1001}] * 2}, "messages"),
         ({"messages": ["hi"]}, "messages[0]"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
         ({"messages": [{"role": ["user"], "content": "x"}]}, "messages[0].role"),
@@ -118,6 +119,13 @@ def test_fields_that_are_not_as_they_should_be(served: Served, fields: dict[str,
     )
     error = refused(reply)
     assert error["param"] == param and error["message"].startswith(param), error
+
+
+def test_a_body_of_millions_of_values_is_not_even_read() -> None:
+    started = time.process_time()
+    with pytest.raises(RequestError, match="commas and brackets"):
+        parse_request(b"[" + b"[]," * 2_000_001 + b"0]", Limits(), UrlAccess())
+    assert time.process_time() - started < 0.5
 
 
 def test_fields_without_effect_are_taken(served: Served) -> None:
@@ -195,7 +203,7 @@ def test_too_many_pictures(served: Served) -> None:
 
 
 def test_damaged_requests_never_bring_the_server_down() -> None:
-    """Thousands of mutations: each is read, or refused with 400; nothing else is ever raised."""
+    """Many mutations: each is read, or refused with 400; nothing else is ever raised."""
     rng = random.Random(0)
     small = encoded(8, 8, "JPEG")
     base = json.dumps({
@@ -207,7 +215,7 @@ def test_damaged_requests_never_bring_the_server_down() -> None:
     }).encode()  # fmt: skip
     values = ["null", "true", "1e999", "-1", "[]", "{}", '"x"', "1" * 400, '"\\ud800"', '[[["a"]]]', "0.1"]
     read = 0
-    for _ in range(3000):
+    for _ in range(2000):
         body = bytearray(base)
         for _ in range(rng.randrange(1, 4)):
             at = rng.randrange(len(body))
@@ -232,7 +240,7 @@ def test_damaged_requests_never_bring_the_server_down() -> None:
             read += 1
         except RequestError as error:
             assert error.status == 400 and str(error)
-    assert 50 < read < 2900
+    assert 50 < read < 1900
 
 
 def test_only_public_addresses_count_as_public() -> None:

@@ -22,8 +22,8 @@ from spaceland.training.collate import SKIPPED, Collator, Item, PlannedSamples
 from spaceland.training.config import DataConfig, StageConfig
 from spaceland.training.masking import IGNORED, AnswerMarks
 from spaceland.training.mixture import make_order
-from spaceland.training.run import with_max_tokens
 from spaceland.training.sources import open_source
+from spaceland.training.stage import with_max_tokens
 
 FAMILIES = ("qwen2_5_vl", "qwen3_vl", "internvl")
 FRAME = Image.new("RGB", (64, 48), (200, 30, 30))

@@ -57,6 +57,7 @@ def test_items_and_advice(vgllm: tuple[ModelConfig, StageConfig, Shape]) -> None
     assert estimate(low_rank, stage, LONGEST).total < 24e9 < 30e9 < needed.total
 
 
+@pytest.mark.heavy
 def test_the_single_gpu_preset_fits_its_gpu() -> None:
     config = read_config("single-gpu")
     stage = config.stages[0]

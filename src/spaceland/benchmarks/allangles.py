@@ -6,7 +6,7 @@ It is scored by a fork of VLMEvalKit; a row holds its options in the columns A, 
 from __future__ import annotations
 
 from spaceland.benchmarks.cards import Card, bare_letter, check_protocol
-from spaceland.benchmarks.choices import by_letter, inferred_letter
+from spaceland.benchmarks.choices import FIVE_WORDS, NO_JUDGE, by_letter, inferred_letter
 from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.means import TaskMeans
 from spaceland.benchmarks.types import Row
@@ -66,10 +66,7 @@ BENCHMARK = _CARD.benchmark(
     _CARD.protocol(
         "official-no-judge", "VLMEvalKit's multiple-choice scorer, of which All-Angles Bench (0e1d210) has a fork",
         lambda reply, row: inferred_letter(reply, by_letter(columns(row))), _MEANS,
-        {
-            "five-words": "a lone option letter counts among the last four words, else the only option text",
-            "no-judge": "a model would be asked about replies that the rule cannot read; here they are wrong",
-        },
+        {**FIVE_WORDS, **NO_JUDGE},
     ),
     _CARD.strict(_MEANS),
 )  # fmt: skip

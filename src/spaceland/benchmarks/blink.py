@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from spaceland.benchmarks.cards import Card, bare_letter, check_protocol
-from spaceland.benchmarks.choices import blink_letter, by_letter, first_letter, inferred_letter
+from spaceland.benchmarks.choices import (
+    FIRST_LETTER,
+    FIVE_WORDS,
+    blink_letter,
+    by_letter,
+    first_letter,
+    inferred_letter,
+)
 from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.judge import Judge
 from spaceland.benchmarks.means import TaskMeans
@@ -124,7 +131,7 @@ BENCHMARK = _CARD.benchmark(
     _CARD.protocol(
         "lmms-eval", "lmms-eval 0.7", lambda reply, row: first_letter(reply), _MICRO,
         {
-            "first-letter": "the first letter of the text decides: 'The answer is B' names T",
+            **FIRST_LETTER,
             "micro": "overall is the mean of rows",
         },
     ),
@@ -132,7 +139,7 @@ BENCHMARK = _CARD.benchmark(
         "vlmevalkit", "VLMEvalKit by rules without a judge",
         lambda reply, row: inferred_letter(reply, by_letter(row["choices"])), _MICRO,
         {
-            "five-words": "a lone option letter counts among the last four words, else the only option text",
+            **FIVE_WORDS,
             "micro": "overall is the mean of rows",
         },
     ),

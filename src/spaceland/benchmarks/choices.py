@@ -14,6 +14,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+FIRST_LETTER = {"first-letter": "the first letter of the text decides: 'The answer is B' names T"}
+"""What protocols with `first_letter` say about it."""
+FIVE_WORDS = {"five-words": "a lone option letter counts among the last four words, else the only option text"}
+"""What protocols with `inferred_letter` say about it."""
+NO_JUDGE = {"no-judge": "a model would be asked about replies that the rule cannot read; here they are wrong"}
+"""The same, where the code has a judge for the rest."""
 _OPENING = re.compile(r"[(\s]*([A-Z])", re.IGNORECASE)
 _CAMBRIAN_WORDS = ("answer is", "answer is:", "answer:")
 _PHRASES = (

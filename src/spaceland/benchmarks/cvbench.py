@@ -7,7 +7,15 @@ Omni3D. Sources and the four tasks are reported as groups.
 from __future__ import annotations
 
 from spaceland.benchmarks.cards import Card, GroupedMeans, bare_letter, check_protocol
-from spaceland.benchmarks.choices import by_letter, cambrian_letter, first_letter, inferred_letter, phrase_letter
+from spaceland.benchmarks.choices import (
+    FIRST_LETTER,
+    FIVE_WORDS,
+    by_letter,
+    cambrian_letter,
+    first_letter,
+    inferred_letter,
+    phrase_letter,
+)
 from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.types import Row
 
@@ -60,14 +68,14 @@ BENCHMARK = _CARD.benchmark(
     _CARD.protocol(
         "lmms-eval", "lmms-eval 0.7, with the official formula", lambda reply, row: first_letter(reply), _MEANS,
         {
-            "first-letter": "the first letter of the text decides: 'The answer is B' names T",
+            **FIRST_LETTER,
             "row-mean": "its plain task prints the mean of rows, which is no figure here; its 'default' task this one",
         },
     ),
     _CARD.protocol(
         "vlmevalkit", "VLMEvalKit by rules without a judge",
         lambda reply, row: inferred_letter(reply, by_letter(row["choices"])), _MEANS,
-        {"five-words": "a lone option letter counts among the last four words, else the only option text"},
+        FIVE_WORDS,
     ),
     _CARD.protocol(
         "vg-llm", "VG-LLM: the first A to F after phrases are removed", lambda reply, row: phrase_letter(reply),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from spaceland.benchmarks.cards import Card, GroupedMeans, bare_letter, check_protocol
-from spaceland.benchmarks.choices import first_letter
+from spaceland.benchmarks.choices import FIRST_LETTER, first_letter
 from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.types import Row
 from spaceland.benchmarks.vlmevalkit import option_letter
@@ -45,7 +45,7 @@ BENCHMARK = _CARD.benchmark(
         lambda reply, row: first_letter(reply), _MEANS,
         {
             "no-released-scorer": "the rule and the prompt are lmms-eval's",
-            "first-letter": "the first letter of the text decides: 'The answer is B' names T",
+            **FIRST_LETTER,
         },
     ),
     _CARD.protocol(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from spaceland.benchmarks.allangles import PROMPTS as PROMPTS
 from spaceland.benchmarks.allangles import columns, vlmevalkit_prompt
 from spaceland.benchmarks.cards import Card, bare_letter, check_protocol
-from spaceland.benchmarks.choices import by_letter, inferred_letter, pattern_letter
+from spaceland.benchmarks.choices import FIVE_WORDS, NO_JUDGE, by_letter, inferred_letter, pattern_letter
 from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.types import Row, RowScore, Summary
 
@@ -99,10 +99,7 @@ _CARD = Card(
     task_of=lambda row: str(row["category"]),
     expected_rows={"circular (by others)": 11686},
 )
-_INFER = {
-    "five-words": "a lone option letter counts among the last four words, else the only option text",
-    "no-judge": "a model would be asked about replies that the rule cannot read; here they are wrong",
-}
+_INFER = {**FIVE_WORDS, **NO_JUDGE}
 BENCHMARK = _CARD.benchmark(
     _CARD.protocol(
         "official-no-judge", "VLMEvalKit's rule; a question counts when all its variants in the file are right",

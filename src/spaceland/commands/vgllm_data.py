@@ -264,7 +264,7 @@ def _read(
     elif result.missing_images:
         print(f"note: {result.missing_images:,} images are not in {media}; rows name them nevertheless")
     if result.more_questions:
-        print(f"note: {result.more_questions:,} rows have several questions; only the first of each is taken")
+        print(f"note: several questions in {result.more_questions:,} rows; only the first of each is taken")
     other = sum(count for name, count in result.conventions.items() if name != convention)
     if other > result.conventions[convention]:
         wanted = "zxy" if convention == "ZXY" else "ZXY"

@@ -121,6 +121,11 @@ def make_plan(
             f"{len(missing)} of {len(missing) + len(items)} rows have no media; row '{first}' {missing[first]}; give "
             "their folder with --media, --blind to ask without pictures, or --skip-missing to leave such rows out"
         )
+    if frames is not None and items and all(item.media and item.media.kind == "pictures" for item in items):
+        raise ScoreError(
+            f"another number of frames ({frames}) changes nothing: these rows of {benchmark} bring their own pictures, "
+            "all of which are shown; leave --frames out"
+        )
     order = {row_id: number for number, row_id in enumerate(given)}
     items.sort(
         key=lambda item: (item.media.name if item.media and item.media.kind != "pictures" else "", order[item.id])

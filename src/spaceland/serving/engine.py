@@ -37,7 +37,8 @@ class CacheStats:
 
 @dataclass(frozen=True, kw_only=True)
 class EngineFacts:
-    """What a server says about its model. `fingerprint` changes with the weights."""
+    """What a server says about its model. `fingerprint` is the commit of its weights, or tells folders apart by names,
+    sizes and settings of their files."""
 
     name: str
     context: int

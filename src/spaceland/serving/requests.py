@@ -42,6 +42,10 @@ _NEUTRAL: Mapping[str, tuple[Any, ...]] = {
 }
 _MOST_STOPS, _LONGEST_STOP = 16, 256
 _MOST_MESSAGES = 1000
+_MOST_PARTS = 2000
+"""Of all messages, beside pictures."""
+_MOST_MARKS = 4_000_000
+"""Commas and opening brackets of a body: a value takes one byte there, and fifty times as much once it is read."""
 _MOST_CHARS_PER_TOKEN = 64
 """Far above that of any language; long runs of spaces come near it."""
 
@@ -107,6 +111,8 @@ def _object(body: bytes) -> dict[str, Any]:
     def refuse(name: str) -> NoReturn:
         raise ValueError(f"{name} is no number of JSON")
 
+    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > _MOST_MARKS:
+        raise RequestError(400, f"the body has more than {_MOST_MARKS} commas and brackets", code="invalid_json")
     try:
         data = json.loads(body, parse_constant=refuse)
     except RecursionError:
@@ -168,14 +174,17 @@ def _messages(value: Any, limits: Limits, access: UrlAccess) -> tuple[Message, .
         raise wrong("messages", "must be a list of at least one message")
     if len(value) > _MOST_MESSAGES:
         raise wrong("messages", f"{len(value)} messages; at most {_MOST_MESSAGES} are taken")
-    images = 0
+    images = parts = 0
     for message in value:
         content = message.get("content") if isinstance(message, dict) else None
         if isinstance(content, list):
+            parts += len(content)
             images += sum(isinstance(part, dict) and part.get("type") == "image_url" for part in content)
     # Counted before the first one is read.
     if images > limits.max_images:
         raise wrong("messages", f"{images} pictures; at most {limits.max_images} are taken", "too_many_images")
+    if parts - images > _MOST_PARTS:
+        raise wrong("messages", f"{parts - images} parts beside pictures; at most {_MOST_PARTS} are taken")
     messages = tuple(_message(item, f"messages[{k}]", limits, access) for k, item in enumerate(value))
     length = sum(len(part) for message in messages for part in message.content if isinstance(part, str))
     # Making tokens takes long, and only then are they counted.

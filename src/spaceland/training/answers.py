@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-
 from spaceland.benchmarks.known import benchmark_module
 from spaceland.benchmarks.score import score_benchmark
-from spaceland.errors import SpacelandError
+from spaceland.chat.types import Message
+from spaceland.errors import ChatError, SpacelandError
 from spaceland.models.geometry_vlm import GeometryVLM
 from spaceland.training.collate import TruthOf, chat_of
 from spaceland.training.samples import Sample, load_sample
@@ -64,15 +64,21 @@ class AnswerScores:
                     continue
                 chats.append([message for message in chat if message.role != "assistant"])
                 ids.append(sample.id)
-            if not chats:
-                continue
-            batch = model.processor(chats, add_generation_prompt=True)
-            with torch.inference_mode():
-                out = model.generate(**batch, max_new_tokens=self._tokens, do_sample=False)
-            width = batch["input_ids"].shape[1]
-            texts = model.processor.tokenizer.batch_decode(out[:, width:], skip_special_tokens=True)
-            said |= dict(zip(ids, (text.strip() for text in texts), strict=True))
+            try:
+                said |= dict(zip(ids, self._ask(model, chats), strict=True))
+            except ChatError:  # one of them is too long
+                for id, chat in zip(ids, chats, strict=True):
+                    with contextlib.suppress(ChatError):
+                        said[id] = self._ask(model, [chat])[0]
         return said
+
+    def _ask(self, model: GeometryVLM, chats: Sequence[Sequence[Message]]) -> list[str]:
+        if not chats:
+            return []
+        batch = model.processor(chats, add_generation_prompt=True)
+        out = model.generate(**batch, max_new_tokens=self._tokens, do_sample=False)
+        texts = model.processor.tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+        return [text.strip() for text in texts]
 
     def share(self, rank: int, world: int) -> Sequence[Sample]:
         """The samples that one of several processes asks about."""

@@ -134,7 +134,7 @@ def _meta_encoder(text: str) -> Any:
     name = next((word for word in text.split(":") if word in ARCHITECTURES), None)
     if name is None:
         raise TrainingError(f"the sizes of encoder '{text}' are not known")
-    return open_encoder(f"random:{name}", device="meta")
+    return open_encoder(name if name == "oracle" else f"random:{name}", device="meta")
 
 
 @dataclass(frozen=True, kw_only=True)

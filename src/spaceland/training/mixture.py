@@ -73,6 +73,7 @@ def make_order(
         TrainingError: weights or lengths leave nothing.
     """
     streams, too_long = [], {}
+    groups = [source.group if stage.one_kind_per_batch else "" for source in sources]
     for k, source in enumerate(sources):
         too_long[source.name] = 0
         for key, (numbers, weight) in source.parts.items():
@@ -80,8 +81,7 @@ def make_order(
             too_long[source.name] += len(numbers) - len(fits)
             if fits and weight > 0:
                 codes = array("q", (number * len(sources) + k for number in fits))
-                group = source.group if stage.one_kind_per_batch else ""
-                streams.append(_Stream(codes, group, weight, f"{seed}:{stage.name}:{source.name}:{'/'.join(key)}"))
+                streams.append(_Stream(codes, groups[k], weight, f"{seed}:{stage.name}:{source.name}:{'/'.join(key)}"))
     size = round(sum(stream.weight * len(stream.codes) for stream in streams))
     if size < 1:
         raise TrainingError(
@@ -91,7 +91,7 @@ def make_order(
     def length(code: int) -> int:
         return estimated_tokens(sources[code % len(sources)], code // len(sources), tokens_per_picture)
 
-    planner = _Planner(streams, stage, f"{seed}:{stage.name}", length if stage.group_by_length else None)
+    planner = _Planner(streams, groups, stage, f"{seed}:{stage.name}", length if stage.group_by_length else None)
     steps = max_steps or stage.max_steps
     codes = planner.epochs(stage.epochs) if steps is None else planner.steps(steps)
     picked = array("H", (code % len(sources) for code in codes))
@@ -141,8 +141,14 @@ class _Planner:
     """Cuts epochs into full batches."""
 
     def __init__(
-        self, streams: list[_Stream], stage: StageConfig, seed: str, length: Callable[[int], int] | None
+        self,
+        streams: list[_Stream],
+        groups: Sequence[str],
+        stage: StageConfig,
+        seed: str,
+        length: Callable[[int], int] | None,
     ) -> None:
+        self._groups = groups
         self._streams, self._batch, self._seed, self._length = streams, stage.batch, seed, length
         self._waiting: dict[str, list[int]] = {stream.group: [] for stream in streams}
         self._epoch = 0
@@ -167,10 +173,10 @@ class _Planner:
         rng = Random(f"{self._seed}:epoch:{self._epoch}")
         self._epoch += 1
         batches: list[list[int]] = []
-        samples = [(code, stream.group) for stream in self._streams for code in stream.epoch()]
+        samples = [code for stream in self._streams for code in stream.epoch()]
         rng.shuffle(samples)
-        for code, group in samples[: max(1, round(share * len(samples)))]:
-            self._waiting[group].append(code)
+        for code in samples[: max(1, round(share * len(samples)))]:
+            self._waiting[self._groups[code % len(self._groups)]].append(code)
         for group, codes in self._waiting.items():
             if last and len(codes) % self._batch:
                 codes += self._fill(group, -len(codes) % self._batch, rng)

@@ -28,11 +28,12 @@ class StagePlan:
     @property
     def longest(self) -> Longest:
         """The largest sample that the stage will see."""
-        pairs = set(zip(self.order.sources, self.order.numbers, strict=True))
-        tokens = [estimated_tokens(self.sources[k], n, self.order.tokens_per_picture) for k, n in pairs]
-        learnt = max(self.sources[k].num_chars[n] for k, n in pairs) // CHARS_PER_TOKEN
-        pictures = max(self.sources[k].num_pictures[n] for k, n in pairs)
-        return Longest(tokens=max(tokens), learnt=learnt, pictures=pictures)
+        tokens = chars = pictures = 0
+        for k, number in zip(self.order.sources, self.order.numbers, strict=True):
+            source = self.sources[k]
+            tokens = max(tokens, estimated_tokens(source, number, self.order.tokens_per_picture))
+            chars, pictures = max(chars, source.num_chars[number]), max(pictures, source.num_pictures[number])
+        return Longest(tokens=tokens, learnt=chars // CHARS_PER_TOKEN, pictures=pictures)
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,9 +13,7 @@ killed anywhere and one that never was do the same things.
 
 from __future__ import annotations
 
-import os
 import shutil
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,25 +22,23 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from safetensors.torch import save_file
-from transformers import PrinterCallback, TrainingArguments
+from transformers import PrinterCallback
 
 from spaceland.errors import SpacelandError, TrainingError
 from spaceland.files import atomic_path, read_json, write_json
 from spaceland.models.geometry_vlm import GeometryVLM
-from spaceland.models.processor import GeometryProcessor
 from spaceland.models.types import GeometryEncoder
 from spaceland.progress import progress_bar
-from spaceland.training.answers import AnswerScores, pick_rows
-from spaceland.training.augment import window_rule
 from spaceland.training.build import TINY, ensure_tiny, open_model
-from spaceland.training.collate import Collator, PlannedSamples, TruthOf
+from spaceland.training.collate import TruthOf
 from spaceland.training.config import StageConfig, TrainConfig, config_table
 from spaceland.training.metrics import JsonLines, MetricsCallback, last_checkpoint
-from spaceland.training.mixture import make_order
 from spaceland.training.parts import count_parts, set_dtypes, set_trained
 from spaceland.training.plan import RunPlan, StagePlan, make_rooms, memory_report, plan_run
+from spaceland.training.stage import make_trainer
 from spaceland.training.tables import differences
-from spaceland.training.trainer import StageTrainer, load_tensors, trained_tensors
+from spaceland.training.trainer import load_tensors, trained_tensors
+from spaceland.training.truth import room_truth
 
 STATE = "state.safetensors"
 _MAY_CHANGE = tuple(
@@ -81,7 +77,7 @@ def train(
         resume: Go on from the last whole checkpoint; without one the run begins.
         max_steps: Of every stage, in place of its own; learning rates follow.
         encoder: In place of the one that the configuration names.
-        truth: Adds true points to pictures, for the `oracle` encoder.
+        truth: Adds true points to pictures, for the `oracle` encoder; by default those of sample rooms.
         say: Told in words what happens.
 
     Raises:
@@ -89,6 +85,8 @@ def train(
             many broken samples.
         SpacelandError: data or model cannot be read.
     """
+    if truth is None and "oracle" in config.model.encoder.split(":"):
+        truth = room_truth
     state = PartialState(cpu=not torch.cuda.is_available())
     _check_batches(config, state.num_processes)
     table = {"config": config_table(config), "max_steps": max_steps}
@@ -214,7 +212,7 @@ def _run_stage(
     )
     with progress_bar(stage.stage.name, stage.order.num_steps) as advance:
         advance(at - first_step, "")
-        trainer = _trainer(config, plan, stage, folder, model, truth)
+        trainer = make_trainer(config, plan, stage, folder, model, truth)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(
             MetricsCallback(
@@ -250,107 +248,10 @@ def _model_before(
     return model, load_tensors(model, _stage_folder(out, number - 1, plan.stages[number - 1].stage) / STATE)
 
 
-def _trainer(
-    config: TrainConfig, plan: RunPlan, stage: StagePlan, folder: Path, model: GeometryVLM, truth: TruthOf | None
-) -> StageTrainer:
-    settings = stage.stage
-    processor = with_max_tokens(model.processor, settings.max_tokens)
-    collator = Collator.of(processor)
-    samples = PlannedSamples(
-        stage.sources,
-        stage.order,
-        seed=f"{config.seed}:{settings.name}",
-        window=window_rule(settings.augment),
-        truth=truth,
-    )
-    held_out, answers = None, None
-    if plan.held_out:
-        rows = StageConfig(data=(), train=settings.train, batch=1, max_steps=config.eval.rows, one_kind_per_batch=False,
-                           group_by_length=False, max_tokens=settings.max_tokens, name="held out")  # fmt: skip
-        available = sum(len(source) for source in plan.held_out)
-        order = make_order(plan.held_out, rows, config.seed, 1, min(config.eval.rows, available))
-        held_out = PlannedSamples(plan.held_out, order, seed="held out", truth=truth)
-        if config.eval.answers:
-            answers = AnswerScores(
-                pick_rows(plan.held_out, config.eval.answers),
-                batch=settings.device_batch,
-                max_new_tokens=config.eval.max_new_tokens,
-                truth=truth,
-            )
-    if settings.gradient_checkpointing and not config.fsdp.get("activation_checkpointing"):
-        model.gradient_checkpointing_enable()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
-        arguments = _arguments(config, stage, folder, held_out is not None)
-        return StageTrainer(
-            model=model,
-            args=arguments,
-            data_collator=collator,
-            train_dataset=samples,
-            eval_dataset=held_out,
-            part_lr=settings.part_lr,
-            answers=answers,
-            max_broken=int(config.max_broken * len(stage.order)),
-        )
-
-
-def with_max_tokens(processor: GeometryProcessor, max_tokens: int) -> GeometryProcessor:
-    """The same processor with a limit of its own, at most the model's."""
-    known = processor.max_tokens
-    return GeometryProcessor(
-        processor.processor,
-        processor.family,
-        processor.grid,
-        geometry=processor.geometry,
-        rays=processor.rays,
-        max_tokens=max_tokens if known is None else min(known, max_tokens),
-    )
-
-
-def _arguments(config: TrainConfig, stage: StagePlan, folder: Path, evaluates: bool) -> TrainingArguments:
-    settings, state = stage.stage, PartialState()
-    forks = hasattr(os, "fork")
-    return TrainingArguments(
-        output_dir=str(folder),
-        max_steps=stage.order.num_steps,
-        per_device_train_batch_size=settings.device_batch,
-        per_device_eval_batch_size=settings.device_batch,
-        gradient_accumulation_steps=settings.batch // (settings.device_batch * state.num_processes),
-        learning_rate=settings.lr,
-        lr_scheduler_type=settings.schedule,
-        warmup_steps=round(settings.warmup * stage.order.num_steps),
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.max_grad_norm,
-        optim=settings.optimizer,
-        bf16=config.model.dtype == "bfloat16",
-        use_cpu=not torch.cuda.is_available(),
-        seed=config.seed,
-        train_sampling_strategy="sequential",
-        logging_strategy="steps",
-        logging_steps=config.log_every,
-        logging_nan_inf_filter=False,
-        include_num_input_tokens_seen="non_padding",
-        eval_strategy="steps" if evaluates else "no",
-        eval_steps=config.eval.every if evaluates else None,
-        save_strategy="steps",
-        save_steps=config.save_every,
-        save_total_limit=config.keep,
-        report_to=list(config.report_to) or "none",
-        run_name=folder.name,
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        label_names=["labels"],
-        dataloader_num_workers=config.workers if forks else 0,
-        dataloader_multiprocessing_context="fork" if config.workers and forks else None,
-        dataloader_pin_memory=torch.cuda.is_available(),
-        ddp_find_unused_parameters=config.find_unused if state.num_processes > 1 else None,
-        fsdp=bool(config.fsdp) or None,
-        fsdp_config=dict(config.fsdp) if config.fsdp else None,
-    )
-
-
 def _export(config: TrainConfig, plan: RunPlan, out: Path, encoder: GeometryEncoder | None) -> None:
     """The finished model, from the state of the last stage."""
     model, changed = _model_before(config, plan, len(plan.stages), out, encoder)
     own = any(name.startswith("vlm.") and ".lora_" not in name for name in changed)
+    # Half the size, and one type for all of the model; state.safetensors keeps every bit.
+    model.vlm.to(getattr(torch, config.model.dtype))
     model.eval().save_pretrained(out / "model", base_weights=True if own else None)

@@ -66,7 +66,8 @@ def train_tokenizer(texts: Iterable[str], vocabulary: int) -> PreTrainedTokenize
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    inner.train_from_iterator(sorted(set(texts)), trainer)
+    # Names of the roles stand in every turn of the template.
+    inner.train_from_iterator(sorted({*texts, "user", "assistant", "system"}), trainer)
     fast = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<|im_end|>", pad_token="<|endoftext|>")
     fast.add_special_tokens({"additional_special_tokens": [t for t in CONTROL if t not in fast.all_special_tokens]})
     fast.chat_template = TEMPLATE

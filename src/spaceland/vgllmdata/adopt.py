@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spaceland.errors import SourceError
 from spaceland.exchange.dataset import Tally
 from spaceland.exchange.folder import link_or_copy, new_folder, plain_name
 from spaceland.exchange.rows_out import RowsOut
@@ -71,7 +72,7 @@ def adopt_released(
         progress: Called as progress(1, kind) after each row.
 
     Raises:
-        SceneError, SourceError: the file is damaged or none of this form.
+        SceneError, SourceError: the file is damaged, none of this form, or gives no row.
         OutputError: `out` is not empty or cannot be written.
     """
     result = Adopted()
@@ -91,6 +92,9 @@ def adopt_released(
                 result.conventions[likely] += 1
             if progress:
                 progress(1, "" if isinstance(row, str) else row.kind)
+        if not result.tally.total:
+            reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(result.tally.left_out.items()))
+            raise SourceError(f"{path} gives no row of ours ({reasons or 'it is empty'}); give a file with answers")
         rows.finish(
             title=plain_name(out.resolve().name),
             text=["Rows in VG LLM's form, read by `spaceland vgllm-data`."],
