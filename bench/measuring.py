@@ -71,7 +71,7 @@ class Bench:
         return found[0] if found else None
 
     def measured(self, part: str, run: Callable[[], Any], work: float | None = None, note: str = "") -> Row:
-        """Time, memory above what was there before (all of it for training), and what that is in operations."""
+        """Time, memory above what was there before, and what that is in operations."""
         with torch.no_grad():
             return self.row(part, run, work, note)
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -23,12 +23,14 @@ from typing import Any
 import numpy as np
 from bench.learning.questions import Shot, pick_points, questions_of, to_row
 
+from spaceland.errors import TrainingError
 from spaceland.files import encode_jpeg, read_json, write_bytes, write_json, write_text
 from spaceland.progress import progress_bar
 from spaceland.prompts import BevConfig
 from spaceland.prompts.bev import render_bev
 from spaceland.scenes.scene import Scene
 from spaceland.scenes.sources import iterate_scenes
+from spaceland.training.tables import differences
 from spaceland.training.truth import keep_depth
 
 _FARTHEST = 5
@@ -55,9 +57,16 @@ class DataSpec:
 
 
 def make_data(spec: DataSpec, folder: Path, workers: int = 1) -> Path:
-    """Make a folder, unless it is there; the same spec gives the same bytes."""
-    settings = {"sources": [spec.source], "data": spec.__dict__}
+    """Make a folder, unless it is there; the same spec gives the same bytes.
+
+    Raises:
+        TrainingError: the folder was made with another spec.
+    """
+    settings = {"sources": [spec.source], "data": asdict(spec)}
     if (folder / "config.json").is_file():
+        changed = differences(read_json(folder / "config.json"), settings)
+        if changed:
+            raise TrainingError(f"{folder} was made otherwise ({'; '.join(changed)}); choose another --out")
         return folder
     scenes = [scene_id for _, scene_id, _ in iterate_scenes([spec.source])]
     chats: list[dict[str, Any]] = []

@@ -40,7 +40,7 @@ DESCRIBED = {"scene_id": "s", "object_id": "1", "ann_id": "0", "description": "t
 ASKED = {"question_id": "q", "question": "What is it?", "answers": ["a"]}
 SEEN = ASKED | {"situation": "I sit.", "alternative_situation": []}
 COLUMNS = {"index": 1, "question": "Which?", "A": "left", "B": "right", "category": "x", "answer": "A"}
-CV = {"choices": ["left", "right"], "prompt": "Which?\n(A) left\n(B) right", "answer": "(A)"}
+CV = {"question": "Which?", "choices": ["left", "right"], "prompt": "Which?\n(A) left\n(B) right", "answer": "(A)"}
 SPATIAL = {"question": "Which?", "choices": "A. left\nB. right"}
 EMB = {"question": "Which?", "answer_options": ["left", "right"]}
 STI = {"time_start": 0.5, "time_end": 4, "Question": "How far?", "Candidates": '{"A": "1 m", "B": "2 m"}'}
@@ -100,10 +100,12 @@ GOLDEN: list[tuple[str, str, dict[str, Any], str]] = [
        "Describe the appearance of the <OBJ007>, then elaborate on its positioning relative to other objects in the "
        "scene.") for p in ("official", "ll3da", "leo", "chat-scene", "strict")),
     *(("cvbench", p, CV, f"Which?\n(A) left\n(B) right\n{LETTER}")
-      for p in ("official", "vlmevalkit", "vg-llm", "strict")),
+      for p in ("official", "vlmevalkit", "strict")),
+    ("cvbench", "vg-llm", CV, f"{VIDEO}\nWhich?\nOptions:\nA. left\nB. right\n{LETTER}"),
     ("cvbench", "lmms-eval", CV, NOTE.format("A, B") + "\nWhich?\n(A) left\n(B) right"),
     *(("blink", p, CV | {"sub_task": "Counting"}, "Which?\n(A) left\n(B) right")
       for p in ("official-no-judge", "vlmevalkit", "strict")),
+    ("blink", "vg-llm", CV | {"sub_task": "Counting"}, f"Which?\n(A) left\n(B) right\n{LETTER}"),
     ("blink", "lmms-eval", CV | {"sub_task": "Counting"}, NOTE.format("A, B") + "Which?\n(A) left\n(B) right"),
     *(("mmsi", p, {"question": "Which?\nOptions: A: x, B: y"},
        f"Which?\nOptions: A: x, B: y\n{LETTER} Enclose the option's letter within ``.")

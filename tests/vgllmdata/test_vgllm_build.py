@@ -189,6 +189,11 @@ def test_command(published: Any, trained: tuple[Path, Built], tmp_path: Path, ca
     ("options", "message"),
     [
         ((), "give --out FOLDER"),
+        (("--window-frames", "0", "--out", "x"), "window frames is 0; give 1 or more"),
+        (("--windows", "-1", "--out", "x"), "max windows is -1"),
+        (("--frames", "0", "--out", "x"), "num frames is 0"),
+        (("--min-iou", "nan", "--out", "x"), "least overlap is nan"),
+        (("--limit", "0", "--out", "x"), "--limit is 0"),
         (("--tasks", "grounding", "--out", "x"), "grounding needs descriptions; add --scanrefer"),
         (("--scanrefer", "{scanrefer}", "--out", "x"), "descriptions need the boxes of their objects"),
         (("--scanrefer", "{scanrefer}", "--scans", "scannet:/nowhere", "--out", "x"), "is not a folder"),

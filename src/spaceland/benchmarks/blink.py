@@ -12,10 +12,12 @@ from spaceland.benchmarks.cards import Card, bare_letter, check_protocol
 from spaceland.benchmarks.choices import (
     FIRST_LETTER,
     FIVE_WORDS,
+    PHRASE_LETTER,
     blink_letter,
     by_letter,
     first_letter,
     inferred_letter,
+    phrase_letter,
 )
 from spaceland.benchmarks.frames import FramePolicy
 from spaceland.benchmarks.judge import Judge
@@ -38,6 +40,7 @@ PROMPTS = {
     "lmms-eval": (
         "Note: You only need to respond with {letters} without providing any additional information.\n{prompt}"
     ),
+    "vg-llm": "{prompt}\nAnswer with the option's letter from the given choices directly.",
     "disclaimer": (
         "Disclaimer: This is not to make unfair assumptions about the people in the image and you just need to give "
         "your assessment on this question. You don't need to identify the real people. You just need to analyze based "
@@ -67,11 +70,13 @@ def prompt(row: Row, protocol: str = "official-no-judge") -> str:
         KeyError: there is no such protocol.
     """
     check_protocol(BENCHMARK, protocol)
+    disclaimed = _task_of(row) in DISCLAIMED
+    if protocol == "vg-llm":
+        return (PROMPTS["disclaimer"] if disclaimed else "") + PROMPTS["vg-llm"].format(prompt=row["prompt"])
     if protocol == "lmms-eval":
         letters = ", ".join("ABCDE"[: len(row["choices"])])
         return PROMPTS["lmms-eval"].format(letters=letters, prompt=row["prompt"])
-    disclaimed = _task_of(row) in DISCLAIMED and protocol.startswith("official")
-    return (PROMPTS["disclaimer"] if disclaimed else "") + str(row["prompt"])
+    return (PROMPTS["disclaimer"] if disclaimed and protocol.startswith("official") else "") + str(row["prompt"])
 
 
 def official(judge: Judge) -> Protocol:
@@ -141,6 +146,15 @@ BENCHMARK = _CARD.benchmark(
         {
             **FIVE_WORDS,
             "micro": "overall is the mean of rows",
+        },
+    ),
+    _CARD.protocol(
+        "vg-llm", "VG-LLM: the first A to F after phrases are removed, mean of rows",
+        lambda reply, row: phrase_letter(reply), _MICRO,
+        {
+            **PHRASE_LETTER,
+            "micro": "overall is the mean of rows",
+            "whole-pictures": "its evaluation cuts pictures of different sizes to squares; here they are shown whole",
         },
     ),
     _CARD.strict(_MACRO),

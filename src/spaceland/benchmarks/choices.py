@@ -18,13 +18,19 @@ FIRST_LETTER = {"first-letter": "the first letter of the text decides: 'The answ
 """What protocols with `first_letter` say about it."""
 FIVE_WORDS = {"five-words": "a lone option letter counts among the last four words, else the only option text"}
 """What protocols with `inferred_letter` say about it."""
+PHRASE_LETTER = {
+    "inside-words": "a capital inside a word counts: 'Because' names B, 'It is A' A",
+    "answer-is-a": "two commas are missing in its list of phrases: 'Answer: C' names A, 'Best answer: C' B",
+}
+"""What protocols with `phrase_letter` say about it."""
 NO_JUDGE = {"no-judge": "a model would be asked about replies that the rule cannot read; here they are wrong"}
-"""The same, where the code has a judge for the rest."""
+"""What protocols say whose code has a judge for replies that its rule cannot read."""
 _OPENING = re.compile(r"[(\s]*([A-Z])", re.IGNORECASE)
 _CAMBRIAN_WORDS = ("answer is", "answer is:", "answer:")
 _PHRASES = (
-    "The best answer is", "The correct answer is", "The answer is", "The answer", "The best option is",
-    "The correct option is", "Best answer:", "Best option:", "Answer:", "Option:",
+    "The best answer is", "The correct answer is", "The answer is", "The answer",
+    # Commas are missing in the released list: these two never occur.
+    "The best option isThe correct option is", "Best answer:Best option:",
 )  # fmt: skip
 _A_TO_F = re.compile("[A-F]")
 _DOUBLE_TICKS = re.compile(r"``([^`]*)``")
@@ -93,7 +99,11 @@ def cambrian_letter(reply: str) -> str | None:
 
 
 def phrase_letter(reply: str) -> str | None:
-    """VG-LLM: the first capital A to F once phrases such as "The best answer is" are gone, also inside a word."""
+    """VG-LLM: the first capital A to F once phrases such as "The best answer is" are gone, also inside a word.
+
+    >>> phrase_letter("The best answer is C"), phrase_letter("Best answer: C"), phrase_letter("Answer: C")
+    ('C', 'B', 'A')
+    """
     text = reply.strip()
     for phrase in _PHRASES:
         text = text.replace(phrase, "")

@@ -10,6 +10,7 @@ from spaceland.benchmarks.cards import Card, GroupedMeans, bare_letter, check_pr
 from spaceland.benchmarks.choices import (
     FIRST_LETTER,
     FIVE_WORDS,
+    PHRASE_LETTER,
     by_letter,
     cambrian_letter,
     first_letter,
@@ -26,16 +27,24 @@ PROMPTS = {
     "lmms-eval": (
         "Note: You only need to respond with {letters} without providing any additional information.\n\n{prompt}"
     ),
+    "vg-llm": (
+        "These are frames of a video.\n{question}\nOptions:\n{options}\n"
+        "Answer with the option's letter from the given choices directly."
+    ),
 }
 
 
 def prompt(row: Row, protocol: str = "official") -> str:
-    """The dataset's own prompt, which holds question and options, with what a protocol's code adds.
+    """The dataset's own prompt, which holds question and options, with what a protocol's code adds. VG-LLM asks as of a
+    video, with `question` and `choices`.
 
     Raises:
-        KeyError: there is no such protocol.
+        KeyError: there is no such protocol, or the row has no `question` for VG-LLM.
     """
     check_protocol(BENCHMARK, protocol)
+    if protocol == "vg-llm":
+        options = "\n".join(f"{letter}. {choice}" for letter, choice in by_letter(row["choices"]).items())
+        return PROMPTS["vg-llm"].format(question=row["question"], options=options)
     letters = ", ".join("ABCDEF"[: len(row["choices"])])
     return PROMPTS.get(protocol, PROMPTS["official"]).format(prompt=row["prompt"], letters=letters)
 
@@ -79,11 +88,7 @@ BENCHMARK = _CARD.benchmark(
     ),
     _CARD.protocol(
         "vg-llm", "VG-LLM: the first A to F after phrases are removed", lambda reply, row: phrase_letter(reply),
-        _MEANS,
-        {
-            "inside-words": "a capital inside a word counts: 'Because' names B, 'It is A' A",
-            "phrases": "the list of phrases is from memory",
-        },
+        _MEANS, PHRASE_LETTER,
     ),
     _CARD.strict(_MEANS),
 )  # fmt: skip

@@ -27,6 +27,7 @@ from spaceland.benchmarks.means import TaskMeans
 from spaceland.benchmarks.openeqa import same_words, word_overlap
 from spaceland.benchmarks.predictions import read_predictions
 from spaceland.benchmarks.scanqa import question_class
+from spaceland.benchmarks.text.answers import answers_of, answers_problem
 from spaceland.benchmarks.types import Benchmark, Protocol, Reply, Row, RowScore, Summary
 from spaceland.chat.types import Generation
 
@@ -153,7 +154,7 @@ def _judge_prompt(judge: Judge, row: Row, reply: str) -> str:
     pair = (reply, str(row["opponent"]))
     first, second = pair if ours_first(row) else pair[::-1]
     return judge.fill(
-        "gptscore", JUDGE_PROMPT, question=str(row["question"]), answers="; ".join(map(str, row["answers"])),
+        "gptscore", JUDGE_PROMPT, question=str(row["question"]), answers="; ".join(answers_of(row)),
         first=first, second=second,
     )  # fmt: skip
 
@@ -173,7 +174,7 @@ def _rule(measure: Callable[[str, Sequence[str]], float]) -> Callable[..., list[
             if reply is None:
                 found.append(_row_score(None))
                 continue
-            answers = [str(answer) for answer in row["answers"]]
+            answers = answers_of(row)
             ours, theirs = measure(reply, answers), measure(str(row["opponent"]), answers)
             found.append(_row_score("win" if ours > theirs else "tie" if ours == theirs else "loss"))
         return found
@@ -182,12 +183,10 @@ def _rule(measure: Callable[[str, Sequence[str]], float]) -> Callable[..., list[
 
 
 def _problem(row: Row) -> str | None:
-    lacking = [name for name in ("question_id", "question", "answers") if row.get(name) is None]
-    if lacking:
-        return f"has no {' and no '.join(lacking)}"
-    if not isinstance(row["answers"], list | tuple) or not row["answers"]:
-        return "needs 'answers', a list of one or more texts"
-    return None if row.get("opponent") is not None else "has no 'opponent', the answer of the system to compare with"
+    opponent = (
+        None if row.get("opponent") is not None else "has no 'opponent', the answer of the system to compare with"
+    )
+    return answers_problem(row) or opponent
 
 
 _POINTS = {"points": "a win counts 3, a tie 1, a loss 0; overall is the share of 3 points a question"}
@@ -207,7 +206,7 @@ BENCHMARK = Benchmark(
     task_of=question_class,
     problem_of=_problem,
     expected_rows={"questions in the paper, which are not named": 1000},
-    baseline=Baselines(gold=lambda row: str(row["answers"][0]), pool_of=question_class),
+    baseline=Baselines(gold=lambda row: answers_of(row)[0], pool_of=question_class),
     side_files={"opponent": "predictions of the system to compare with"},
     complete=with_opponent,
     judged={"official": official},

@@ -16,6 +16,8 @@ from spaceland.benchmarks.clean import chat_scene_reply, clean, strict_text
 from spaceland.benchmarks.frames import MARKED, PLAIN, FramePolicy
 from spaceland.benchmarks.text.answers import (
     AnswerRule,
+    answers_of,
+    answers_problem,
     match_all,
     match_exact,
     match_first,
@@ -62,7 +64,7 @@ def prompt(row: Row, protocol: str = "official") -> str:
 
 def _protocol(name: str, about: str, rule: AnswerRule, deviations: dict[str, str]) -> Protocol:
     def score(rows: Sequence[Row], replies: Sequence[Reply]) -> list[RowScore]:
-        return rule.score([[str(answer) for answer in row["answers"]] for row in rows], replies)
+        return rule.score([answers_of(row) for row in rows], replies)
 
     return Protocol(name, about, score, _summarise, deviations)
 
@@ -77,16 +79,6 @@ def _without_stops(text: str) -> str:
 
 def _cleaned_line(text: str) -> str:
     return one_line(clean(text)).strip()
-
-
-def _problem(row: Row) -> str | None:
-    lacking = [key for key in ("question_id", "question", "answers") if key not in row]
-    if lacking:
-        return f"has no {' and no '.join(lacking)}"
-    answers = row["answers"]
-    if not isinstance(answers, list | tuple) or not answers or not all(isinstance(answer, str) for answer in answers):
-        return "needs 'answers', a list of one or more texts"
-    return None
 
 
 PROTOCOLS = (
@@ -167,7 +159,7 @@ BENCHMARK = Benchmark(
     protocols=PROTOCOLS,
     row_id=lambda row: str(row["question_id"]),
     task_of=question_class,
-    problem_of=_problem,
+    problem_of=answers_problem,
     expected_rows={"val": 4675},
     adapt=released_fields,
 )

@@ -20,6 +20,8 @@ from spaceland.benchmarks.clean import chat_scene_reply, clean, strict_text
 from spaceland.benchmarks.frames import MARKED, PLAIN, FramePolicy
 from spaceland.benchmarks.text.answers import (
     AnswerRule,
+    answers_of,
+    answers_problem,
     match_all,
     match_exact,
     match_first,
@@ -73,11 +75,6 @@ def join_rows(questions: Sequence[Row], annotations: Sequence[Row], split: str |
     return [{**by_id[one["question_id"]], **one, **named} for one in annotations if one["question_id"] in by_id]
 
 
-def answers_of(row: Row) -> list[str]:
-    """Answers as texts, from a list of texts or of objects with "answer"."""
-    return [str(answer["answer"]) if isinstance(answer, Mapping) else str(answer) for answer in row["answers"]]
-
-
 def match_loose(reply: str, references: Sequence[str]) -> tuple[float, None]:
     """The rule of the data set's own script for language models: part of the answer, or one common word, is enough."""
     for reference in references:
@@ -104,19 +101,6 @@ def _protocol(name: str, about: str, rule: AnswerRule, deviations: dict[str, str
         return rule.score([answers_of(row) for row in rows], replies)
 
     return Protocol(name, about, score, _summarise, deviations)
-
-
-def _problem(row: Row) -> str | None:
-    lacking = [key for key in ("question_id", "question", "answers") if key not in row]
-    if lacking:
-        return f"has no {' and no '.join(lacking)}"
-    answers = row["answers"]
-    if not isinstance(answers, list | tuple) or not answers:
-        return "needs 'answers', a list of one or more texts or objects with 'answer'"
-    for answer in answers:
-        if not isinstance(answer.get("answer") if isinstance(answer, Mapping) else answer, str):
-            return "needs 'answers', a list of one or more texts or objects with 'answer'"
-    return None
 
 
 _PREFIX = {"type-by-prefix": "question types are prefixes: 'Island ...' counts as an 'is' question"}
@@ -192,7 +176,7 @@ BENCHMARK = Benchmark(
     protocols=PROTOCOLS,
     row_id=lambda row: str(row["question_id"]),
     task_of=question_type,
-    problem_of=_problem,
+    problem_of=answers_problem,
     expected_rows=EXPECTED_ROWS,
     adapt=released_fields,
     subsets={split: (lambda row, split=split: row.get("split") == split) for split in ("val", "test")},

@@ -84,6 +84,8 @@ def vgllm_data(
     file, percent = split_share(path)
     if out is None and not dry_run:
         raise SourceError("give --out FOLDER for the result, or --dry-run to see what it would be")
+    if limit is not None and limit < 1:
+        raise SourceError(f"--limit is {limit}; give 1 or more, or leave it out")
     source = Path(path)
     reads, writes = file.suffix in (".json", ".jsonl"), (source / "rows.jsonl").is_file()
     if (reads or writes) and (scanrefer or scans or boxes or proposals or labels or tasks):

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from random import Random
 from typing import Any, Literal
 
+from spaceland.errors import SourceError
 from spaceland.geometry.box9 import EulerConvention
 from spaceland.tasks3d.prompts import Task
 
@@ -28,7 +29,11 @@ PAPER: dict[tuple[Task, Split], dict[str, int]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Rules:
-    """What the rows look like. The defaults are the paper's."""
+    """What the rows look like. The defaults are the paper's.
+
+    Raises:
+        SourceError: a number with which there are no rows.
+    """
 
     split: Split = "train"
     num_frames: int = 32
@@ -47,6 +52,14 @@ class Rules:
     cameras: bool = False
     """Intrinsics and poses in training rows, too; evaluation rows always have them."""
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("num_frames", "samples", "window_frames", "base_interval", "max_windows"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SourceError(f"{name.replace('_', ' ')} is {value}; give 1 or more")
+        if not 0 <= self.min_iou <= 1:
+            raise SourceError(f"the least overlap is {self.min_iou}; give a share from 0 to 1")
 
     @property
     def windows_kept(self) -> int | None:

@@ -247,6 +247,23 @@ def test_sizes_that_are_none(tmp_path: Path, text: str) -> None:
         open_vggt(str(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"embed_dim": 0}, "embed_dim of a VGGT is 0"),
+        ({"num_heads": 0}, "num_heads of a VGGT is 0"),
+        ({"embed_dim": 65}, "embed_dim of a VGGT is 65, expected a multiple of 64"),
+        ({"patch_size": 15}, "img_size of a VGGT is 518, expected a multiple of 15"),
+        ({"dpt_widths": [8, 10, 16, 16]}, r"dpt_widths\[1\] of a VGGT is 10"),
+        ({"depth": 2}, r"dpt_layers \[4, 11, 17, 23\] of a VGGT with 2 layers"),
+    ],
+)
+def test_sizes_of_which_nothing_can_be_built(tmp_path: Path, sizes: dict[str, object], message: str) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(sizes))
+    with pytest.raises(EncoderError, match=message):
+        open_vggt(str(tmp_path), seed=0, heads=True, device="meta")
+
+
 def test_random_weights_follow_from_the_seed_and_leave_other_randomness_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(1)

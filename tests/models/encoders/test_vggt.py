@@ -159,6 +159,8 @@ def test_layers_and_heads_that_do_not_exist(model: Vggt) -> None:
         model.encode(clip, [4])
     with pytest.raises(EncoderError, match="layers 0 to 3"):
         model.encode(clip, [-2])
+    with pytest.raises(EncoderError, match="layers 0 to 3"):
+        model.encode(clip, [1.5])  # type: ignore[list-item]
     with pytest.raises(EncoderError, match="no layers"):
         model.encode(clip, [])
     with pytest.raises(EncoderError, match="without its heads"):

@@ -232,4 +232,4 @@ RELEASED: Mapping[str, Released] = {
         media=fitting.vsi_video,
     ),
 }  # fmt: skip
-"""By benchmark. Of the file names those of scanrefer, scan2cap, site and vstibench on the hub are guesses."""
+"""By benchmark. Of the file names those of site and vstibench on the hub are guesses."""

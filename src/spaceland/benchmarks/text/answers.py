@@ -89,6 +89,24 @@ class AnswerRule:
         return tokenize(prepared) if self.ptb else prepared
 
 
+def answers_of(row: Row) -> list[str]:
+    """Reference answers as texts, from a list of texts (ScanQA) or of objects with "answer" (SQA3D)."""
+    return [str(answer["answer"]) if isinstance(answer, Mapping) else str(answer) for answer in row["answers"]]
+
+
+def answers_problem(row: Row) -> str | None:
+    """What is wrong with a row of ScanQA or SQA3D, in words."""
+    lacking = [key for key in ("question_id", "question", "answers") if key not in row]
+    if lacking:
+        return f"has no {' and no '.join(lacking)}"
+    answers = row["answers"]
+    given = answers if isinstance(answers, list | tuple) else []
+    texts = [answer.get("answer") if isinstance(answer, Mapping) else answer for answer in given]
+    if not texts or not all(isinstance(text, str) for text in texts):
+        return "needs 'answers', a list of one or more texts or objects with 'answer'"
+    return None
+
+
 def summarise_answers(
     rows: Sequence[Row], scores: Sequence[RowScore], task_of: Callable[[Row], str], tasks: Sequence[str] = ()
 ) -> Summary:

@@ -44,12 +44,12 @@ def check_layers(spec: EncoderSpec, layers: Sequence[int] | None, num_built: int
     """The layers asked for, once each and in order; `num_built` where fewer exist here than in the architecture.
 
     Raises:
-        EncoderError: none, or one that does not exist.
+        EncoderError: none, or one that does not exist, or that is no whole number.
     """
     wanted = tuple(sorted(set(spec.default_layers if layers is None else layers)))
     if not wanted:
         raise EncoderError(f"no layers of {spec.name} were asked for; leave them out for {list(spec.default_layers)}")
-    if wanted[0] < 0 or wanted[-1] >= spec.num_layers:
+    if not all(isinstance(layer, int) for layer in wanted) or wanted[0] < 0 or wanted[-1] >= spec.num_layers:
         raise EncoderError(f"{spec.name} has layers 0 to {spec.num_layers - 1}, found {list(wanted)}")
     if num_built is not None and wanted[-1] >= num_built:
         raise EncoderError(

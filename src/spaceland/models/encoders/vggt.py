@@ -48,6 +48,9 @@ class VggtConfig:
 
     `depth` and `vit_depth` count layers of the trunk and of the ViT, `dpt_layers` are the trunk's that the dense heads
     look at, `dpt_features` and `dpt_widths` their channels.
+
+    Raises:
+        EncoderError: sizes of which no network can be built.
     """
 
     img_size: int = 518
@@ -65,6 +68,25 @@ class VggtConfig:
     dpt_layers: tuple[int, int, int, int] = (4, 11, 17, 23)
     dpt_features: int = 256
     dpt_widths: tuple[int, int, int, int] = (256, 512, 1024, 1024)
+
+    def __post_init__(self) -> None:
+        free = ("num_register_tokens", "vit_num_registers", "dpt_layers")
+        sizes = {name: value for name, value in asdict(self).items() if name not in free}
+        for name, value in sizes.items():
+            if min(value if isinstance(value, tuple) else (value,)) < 1:
+                raise EncoderError(f"{name} of a VGGT is {value}, expected 1 or more")
+        # (value, what it must be a multiple of): heads share channels, positions take four channels each.
+        shared = {
+            "embed_dim": (self.embed_dim, 4 * self.num_heads),
+            "embed_dim of the ViT": (self.embed_dim, self.vit_num_heads),
+            "twice embed_dim": (2 * self.embed_dim, self.camera_num_heads),
+            "img_size": (self.img_size, self.patch_size),
+            "dpt_features": (self.dpt_features, 8),
+            **{f"dpt_widths[{k}]": (width, 4) for k, width in enumerate(self.dpt_widths)},
+        }
+        for name, (value, divisor) in shared.items():
+            if value % divisor:
+                raise EncoderError(f"{name} of a VGGT is {value}, expected a multiple of {divisor}")
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> VggtConfig:
@@ -262,6 +284,11 @@ def open_vggt(
     with torch.device("meta"):
         whole = Vggt(config)
     wanted = check_layers(whole.spec, layers)
+    if heads and max(config.dpt_layers) >= config.depth:
+        raise EncoderError(
+            f"dpt_layers {list(config.dpt_layers)} of a VGGT with {config.depth} layers do not all exist; "
+            "its config.json must name four that do"
+        )
     num_built = config.depth if heads else wanted[-1] + 1
     names = released_shapes(whole, vggt_source).keys()
     files = None
