@@ -20,22 +20,22 @@ torch = pytest.importorskip("torch", reason="needs the extra model")
 pytest.importorskip("transformers", reason="needs the extra model")
 
 sys.path.insert(0, str(Path(__file__).parent / "encoders"))
-from da3_weights import BASE_LIKE, released, write  # noqa: E402
-from tiny_vggt import tiny_vggt  # noqa: E402
+from da3_weights import BASE_LIKE, released, write
+from tiny_vggt import tiny_vggt
 
-from spaceland.errors import EncoderError, ReconstructionError, SceneError, SourceError  # noqa: E402
-from spaceland.files import encode_png, write_bytes  # noqa: E402
-from spaceland.geometry.camera import PinholeCamera  # noqa: E402
-from spaceland.geometry.transforms import invert_rigid, transform_points  # noqa: E402
-from spaceland.models.encoders.vggt import save_vggt  # noqa: E402
-from spaceland.models.estimator import EncoderEstimator, EncoderEstimatorSettings, frame_size  # noqa: E402
-from spaceland.models.types import EncoderSpec, FrameTruth, GeometryFeatures, GeometryPrediction  # noqa: E402
-from spaceland.pipeline.config import PipelineConfig  # noqa: E402
-from spaceland.pipeline.estimators import ESTIMATORS, pose_estimator  # noqa: E402
-from spaceland.pipeline.run import prepare  # noqa: E402
-from spaceland.reconstruct.types import CaptureImage  # noqa: E402
-from spaceland.scenes.scene import Scene  # noqa: E402
-from spaceland.scenes.sources import open_scene  # noqa: E402
+from spaceland.errors import EncoderError, ReconstructionError, SceneError, SourceError
+from spaceland.files import encode_png, write_bytes
+from spaceland.geometry.camera import PinholeCamera
+from spaceland.geometry.transforms import invert_rigid, transform_points
+from spaceland.models.encoders.vggt import save_vggt
+from spaceland.models.estimator import EncoderEstimator, EncoderEstimatorSettings, frame_size
+from spaceland.models.types import EncoderSpec, FrameTruth, GeometryFeatures, GeometryPrediction
+from spaceland.pipeline.config import PipelineConfig
+from spaceland.pipeline.estimators import ESTIMATORS, pose_estimator
+from spaceland.pipeline.run import prepare
+from spaceland.reconstruct.types import CaptureImage
+from spaceland.scenes.scene import Scene
+from spaceland.scenes.sources import open_scene
 
 UNITS_PER_METRE = 0.4
 ROOM, TABLE = 4, "table"

@@ -17,8 +17,8 @@ from tiny_models import TinyEncoder, chat, tiny_model, wake
 from spaceland.errors import ChatError, EncoderError
 from spaceland.models.adapter import AdapterConfig
 from spaceland.models.geometry_vlm import GeometryVLM
-from spaceland.models.saved import ADAPTER, BASE, CONFIG, LORA
-from spaceland.models.sources import Sources
+from spaceland.models.saved import ADAPTER, BASE, LORA
+from spaceland.models.sources import CONFIG, Sources
 
 
 def logits(model: GeometryVLM) -> Any:

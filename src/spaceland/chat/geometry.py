@@ -48,7 +48,7 @@ class GeometryChat:
         from spaceland.chat.local import pick_device
         from spaceland.models.answering import Answerer
         from spaceland.models.geometry_vlm import GeometryVLM
-        from spaceland.models.saved import CONFIG
+        from spaceland.models.sources import CONFIG
 
         self.name = f"geometry:{config.path}"
         device = pick_device(config.device)

@@ -13,16 +13,19 @@ from safetensors import SafetensorError
 from spaceland.errors import ChatError
 
 
-def load_base(where: str, *, revision: str | None = None, dtype: torch.dtype | None = None) -> tuple[Any, Any]:
+def load_base(
+    where: str, *, revision: str | None = None, dtype: torch.dtype | None = None, attention: str | None = None
+) -> tuple[Any, Any]:
     """A vision-language model of transformers and its processor for pictures alone; its licence is said first.
 
     Args:
         where: Folder or id on the Hub.
         revision: Commit on the Hub.
         dtype: None: as stored.
+        attention: How transformers computes attention, such as "flash_attention_2"; None: as it chooses.
 
     Raises:
-        ChatError: there is none, or its files are broken.
+        ChatError: there is none, its files are broken or pickled, or this attention cannot be had here.
     """
     from transformers import AutoModelForImageTextToText
 
@@ -43,6 +46,8 @@ def load_base(where: str, *, revision: str | None = None, dtype: torch.dtype | N
                 dtype=dtype or "auto",
                 trust_remote_code=False,
                 revision=revision or "main",
+                attn_implementation=attention,
+                use_safetensors=True,
                 output_loading_info=True,
             )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:

@@ -28,14 +28,12 @@ from spaceland.models.families import family_of
 from spaceland.models.geometry_vlm import GeometryVLM
 from spaceland.models.grid import TokenGrid
 from spaceland.models.processor import GeometryProcessor
-from spaceland.models.sources import Sources
+from spaceland.models.sources import CONFIG, VGLLM, Sources
 from spaceland.models.types import GeometryEncoder
 from spaceland.version import __version__
 
-CONFIG, ADAPTER, LORA, BASE = "geometry_vlm.json", "adapter.safetensors", "lora", "base"
+ADAPTER, LORA, BASE = "adapter.safetensors", "lora", "base"
 FORMAT = 1
-VGLLM = "vgllm:"
-"""Before the place of a VG-LLM checkpoint, as the source of the encoder inside it."""
 
 
 def save(model: GeometryVLM, path: Path | str, *, base_weights: bool | None = None) -> None:
@@ -56,6 +54,8 @@ def save(model: GeometryVLM, path: Path | str, *, base_weights: bool | None = No
     trained = any(p.requires_grad for n, p in model.base.named_parameters() if "lora_" not in n)
     own = base_weights if base_weights is not None else trained or sources.own_base_weights or sources.base is None
     folder.mkdir(parents=True, exist_ok=True)
+    # Over an older model: without its JSON a save that is interrupted is no mixture of both, but not finished.
+    (folder / CONFIG).unlink(missing_ok=True)
     if own:
         _save_base(model, folder / BASE)
     if lora:
@@ -103,6 +103,7 @@ def load(
     dtype: torch.dtype | None = None,
     trainable: bool = False,
     cache: Path | None = None,
+    attention: str | None = None,
 ) -> GeometryVLM:
     """Open what `save` wrote.
 
@@ -114,6 +115,7 @@ def load(
         dtype: Of model, encoder and adapter; None: model as stored, the rest float32.
         trainable: Whether LoRA weights are to be trained on. Adapters always can be.
         cache: Folder for features of the encoder.
+        attention: See `load_base`.
 
     Raises:
         ChatError: no such folder, files are missing or broken, or the base cannot be loaded.
@@ -125,7 +127,7 @@ def load(
         where = base or said["base"]["path"] or str(folder / BASE)
         revision = None if base or not said["base"]["path"] else said["base"]["revision"]
         own = said["base"]["path"] is None and base is None
-        vlm, own_processor = load_base(where, revision=revision, dtype=dtype)
+        vlm, own_processor = load_base(where, revision=revision, dtype=dtype, attention=attention)
         family = family_of(vlm.config)
         grid = TokenGrid(**said["grid"])
         config = None if said["adapter"] is None else AdapterConfig(**said["adapter"])

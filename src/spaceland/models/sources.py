@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CONFIG = "geometry_vlm.json"
+"""The file that makes a folder a saved `GeometryVLM`."""
+VGLLM = "vgllm:"
+"""Before the place of a VG-LLM checkpoint: the model in it, or as an encoder the one inside it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sources:

@@ -30,8 +30,8 @@ from spaceland.models.encoders.weight_files import WeightFiles, find_weights, re
 from spaceland.models.families import family_of
 from spaceland.models.geometry_vlm import GeometryVLM
 from spaceland.models.processor import GeometryProcessor
-from spaceland.models.saved import VGLLM, load_adapter
-from spaceland.models.sources import Sources
+from spaceland.models.saved import load_adapter
+from spaceland.models.sources import VGLLM, Sources
 from spaceland.models.types import GeometryEncoder
 
 MAX_TOKENS = 12800
@@ -76,6 +76,7 @@ def load_vgllm(
     rotation: EulerConvention | None = None,
     encoder: GeometryEncoder | None = None,
     encoder_config: VggtConfig | None = None,
+    attention: str | None = None,
 ) -> GeometryVLM:
     """Open a checkpoint.
 
@@ -86,6 +87,7 @@ def load_vgllm(
         rotation: Convention of its boxes where the names do not tell it rightly.
         encoder: In place of the one inside, for a control.
         encoder_config: Sizes of the VGGT inside; None for VGGT-1B.
+        attention: See `load_base`.
 
     Raises:
         ChatError: it is no such checkpoint, uses parts that no released one has, or its files are broken.
@@ -108,7 +110,7 @@ def load_vgllm(
     local = Path(where).is_dir()
     base, _, commit = (where, "", "") if local else where.partition("@")
     commit = commit or files.revision or ""
-    vlm, own = load_base(base, revision=commit or None, dtype=dtype)
+    vlm, own = load_base(base, revision=commit or None, dtype=dtype, attention=attention)
     if encoder is None:
         encoder = open_vgllm_encoder(
             where, device=device, dtype=dtype or torch.float32, config=encoder_config, said=config

@@ -36,7 +36,7 @@ def open_engine(
     """
     from spaceland.chat.geometry import GeometryChat, GeometryConfig
     from spaceland.chat.local import LocalChat, LocalConfig
-    from spaceland.models.saved import CONFIG
+    from spaceland.models.sources import CONFIG
     from spaceland.serving.geometry_engine import GeometryEngine
     from spaceland.serving.local_engine import LocalEngine
 

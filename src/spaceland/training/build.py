@@ -13,12 +13,14 @@ from spaceland.errors import TrainingError
 from spaceland.models.adapter import AdapterConfig
 from spaceland.models.encoders.open_encoder import open_encoder
 from spaceland.models.families import family_of
-from spaceland.models.geometry_vlm import GeometryVLM, Sources
+from spaceland.models.base import load_base
+from spaceland.models.geometry_vlm import GeometryVLM
 from spaceland.models.processor import GeometryProcessor
-from spaceland.models.saved import CONFIG, load_base
+from spaceland.models.sources import Sources
 from spaceland.models.types import GeometryEncoder
-from spaceland.training.config import ModelConfig
+from spaceland.training.config import OWN, ModelConfig
 from spaceland.training.parts import lora_config
+from spaceland.training.start import named_parts, open_whole
 
 TINY = "tiny"
 
@@ -44,18 +46,18 @@ def open_model(
     """
     dtype = getattr(torch, config.dtype)
     cache = default_cache_dir() / "features" if config.cache_features else None
-    if (Path(config.vlm) / CONFIG).is_file():
-        opened: Any = encoder if encoder is not None else (None if config.encoder == "none" else config.encoder)
-        model = GeometryVLM.from_pretrained(config.vlm, encoder=opened, trainable=True, cache=cache)
+    parts = named_parts(config)
+    if encoder is None and not (config.is_whole and config.encoder == OWN):
+        encoder = open_encoder(parts.encoder, dtype=dtype, seed=seed, cache=cache, layers=parts.adapter.get("layers"))
+    if config.is_whole:
+        model = open_whole(config, encoder, seed=seed, cache=cache)
         if config.lora is not None and not hasattr(model.vlm, "peft_config"):
             with torch.random.fork_rng(devices=()):
                 torch.manual_seed(seed)
                 model.add_lora(lora_config(config.lora))
         return model
     where = str(tiny_folder) if config.vlm == TINY else config.vlm
-    vlm, processor = load_base(where)
-    if encoder is None:
-        encoder = open_encoder(config.encoder, dtype=dtype, seed=seed, cache=cache, layers=config.adapter.get("layers"))
+    vlm, processor = load_base(where, attention=config.attention)
     family = family_of(vlm.config)
     try:
         adapter = AdapterConfig(**config.adapter)
@@ -71,7 +73,12 @@ def open_model(
             GeometryProcessor(processor, family, grid, geometry=encoder is not None, rays=adapter.rays),
             encoder,
             adapter if encoder is not None or adapter.rays else None,
-            sources=Sources(base=None if config.vlm == TINY else config.vlm, encoder=config.encoder),
+            sources=Sources(
+                base=None if config.vlm == TINY else config.vlm,
+                encoder=parts.encoder,
+                encoder_seed=seed,
+                rotation=config.rotation,
+            ),
         )
         if config.lora is not None:
             model.add_lora(lora_config(config.lora))

@@ -8,6 +8,7 @@ A file may begin with `extends = "vgllm-4b"` and then holds only what is differe
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,11 +17,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from spaceland.errors import TrainingError
+from spaceland.models.sources import CONFIG, VGLLM
 from spaceland.training.tables import from_table, to_table
 
 Part = Literal["vision_tower", "merger", "language_model", "adapter"]
 PARTS: tuple[Part, ...] = ("vision_tower", "merger", "language_model", "adapter")
 """Everything that can be trained; a geometry encoder never is."""
+OWN = "own"
+"""The encoder that comes with a model; none for a plain vision-language model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,11 +52,11 @@ class TinySettings:
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """Which model. `vlm` is a folder, a name on the Hugging Face hub, a folder that `save_pretrained` of a GeometryVLM
-    wrote, or "tiny" (see `tiny`). `encoder` is what `spaceland.models.encoders.open_encoder` takes, "none" for a plain
-    vision-language model."""
+    wrote, "vgllm:WHERE" for a checkpoint of VG LLM, or "tiny" (see `tiny`). `encoder` is what
+    `spaceland.models.encoders.open_encoder` takes, "none" for a plain vision-language model."""
 
     vlm: str
-    encoder: str = "none"
+    encoder: str = OWN
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     attention: Literal["sdpa", "flash_attention_2", "eager"] = "sdpa"
     adapter: Mapping[str, Any] = field(default_factory=dict)
@@ -63,6 +67,13 @@ class ModelConfig:
     tiny: TinySettings | None = None
     cache_features: bool = False
     """Keep the encoder's features of a clip on disk: 4 MB for each frame, and the encoder runs once for each clip."""
+    rotation: Literal["ZXY", "zxy"] | None = None
+    """Convention of the angles in the data's boxes, kept with the model; see docs/geometry_vlm.md."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether encoder, adapter and sizes come with `vlm`."""
+        return self.vlm.startswith(VGLLM) or (Path(self.vlm) / CONFIG).is_file()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,9 +280,15 @@ def check_config(config: TrainConfig) -> None:
         TrainingError: two values do not go together, or one is out of its range.
     """
     names = [stage.name for stage in config.stages]
+    sources = [*(data for stage in config.stages for data in stage.data), *config.eval.data]
+    folders = [*names, *(data.name for data in sources)]
     problems = [
         (not config.stages, "there are no stages; add [[stages]] with data and train"),
         (len(set(names)) < len(names), f"stages need different names, found {', '.join(names)}"),
+        (
+            "" in names or any(re.search(r"[/\\\0]|^\.\.?$", name) for name in folders),
+            "names of stages and data become names of folders: they cannot be empty or hold slashes",
+        ),
         (config.keep < 2, "keep must be at least 2: a run that is killed while saving goes on from the one before"),
         (config.log_every < 1 or config.save_every < 1, "log_every and save_every must be at least 1"),
         (
@@ -281,7 +298,17 @@ def check_config(config: TrainConfig) -> None:
         ),
         (not 0 <= config.max_broken <= 1, "max_broken is a share from 0 to 1"),
         (config.model.vlm == "tiny" and config.model.tiny is None, 'vlm = "tiny" needs a table [model.tiny]'),
+        (
+            config.model.is_whole and bool(config.model.adapter or config.model.grid),
+            f"adapter and grid come with {config.model.vlm}; take them out",
+        ),
+        (
+            config.model.is_whole and config.model.encoder == "none",
+            f"the adapter of {config.model.vlm} needs an encoder; for a run without geometry give a control such as "
+            'encoder = "zeros:vggt", or begin with the plain model',
+        ),
     ]
+    plain = config.model.encoder in ("none", OWN) and not config.model.is_whole
     for stage in config.stages:
         where = f"stage '{stage.name}'"
         problems += [
@@ -296,7 +323,7 @@ def check_config(config: TrainConfig) -> None:
                 f"{where}: part_lr names parts out of {', '.join(PARTS)}",
             ),
             (
-                "adapter" in stage.train and config.model.encoder == "none" and not config.model.adapter.get("rays"),
+                "adapter" in stage.train and plain and not config.model.adapter.get("rays"),
                 f"{where} trains an adapter, but there is no encoder; take it out of train, or name an encoder",
             ),
             (

@@ -13,6 +13,7 @@ from spaceland.training.config import DataConfig, StageConfig, TrainConfig
 from spaceland.training.memory import Estimate, Longest, advice, device_bytes, estimate, shape_of
 from spaceland.training.mixture import CHARS_PER_TOKEN, Order, estimated_tokens, make_order
 from spaceland.training.sources import Source, open_source
+from spaceland.training.start import named_parts
 
 _TOKENS_PER_PICTURE = 256
 
@@ -153,7 +154,7 @@ def memory_report(
     Raises:
         TrainingError: the model's sizes are not known.
     """
-    shape = shape_of(config.model, stage, vlm, encoder)
+    shape = shape_of(named_parts(config.model), stage, vlm, encoder)
     shards = world if config.fsdp else 1
     there = device_bytes(config.memory_gb)
     needed = estimate(shape, stage, longest, shards)

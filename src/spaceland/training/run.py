@@ -36,6 +36,7 @@ from spaceland.training.metrics import JsonLines, MetricsCallback, last_checkpoi
 from spaceland.training.parts import count_parts, set_dtypes, set_trained
 from spaceland.training.plan import RunPlan, StagePlan, make_rooms, memory_report, plan_run
 from spaceland.training.stage import make_trainer
+from spaceland.training.start import named_parts
 from spaceland.training.tables import differences
 from spaceland.training.trainer import load_tensors, trained_tensors
 from spaceland.training.truth import room_truth
@@ -85,7 +86,7 @@ def train(
             many broken samples.
         SpacelandError: data or model cannot be read.
     """
-    if truth is None and "oracle" in config.model.encoder.split(":"):
+    if truth is None and "oracle" in named_parts(config.model).encoder.split(":"):
         truth = room_truth
     state = PartialState(cpu=not torch.cuda.is_available())
     _check_batches(config, state.num_processes)

@@ -10,6 +10,7 @@ import torch
 from accelerate import PartialState
 from transformers import TrainingArguments
 
+from spaceland.errors import TrainingError
 from spaceland.models.geometry_vlm import GeometryVLM
 from spaceland.models.processor import GeometryProcessor
 from spaceland.training.answers import AnswerScores, pick_rows
@@ -53,17 +54,21 @@ def make_trainer(
         model.gradient_checkpointing_enable()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
-        arguments = _arguments(config, stage, folder, held_out is not None)
-        return StageTrainer(
-            model=model,
-            args=arguments,
-            data_collator=collator,
-            train_dataset=samples,
-            eval_dataset=held_out,
-            part_lr=settings.part_lr,
-            answers=answers,
-            max_broken=int(config.max_broken * len(stage.order)),
-        )
+        try:
+            return StageTrainer(
+                model=model,
+                args=_arguments(config, stage, folder, held_out is not None),
+                data_collator=collator,
+                train_dataset=samples,
+                eval_dataset=held_out,
+                part_lr=settings.part_lr,
+                answers=answers,
+                max_broken=int(config.max_broken * len(stage.order)),
+            )
+        except (ValueError, TypeError, ImportError, RuntimeError) as error:
+            raise TrainingError(
+                f"transformers refuses report_to, optimizer, fsdp or schedule of stage '{settings.name}': {error}"
+            ) from error
 
 
 def with_max_tokens(processor: GeometryProcessor, max_tokens: int) -> GeometryProcessor:

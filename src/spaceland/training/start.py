@@ -1,0 +1,83 @@
+"""Models that a run begins with and that come whole: a saved `GeometryVLM`, or a checkpoint of VG LLM.
+
+Encoder, adapter and sizes are theirs; a configuration may put another encoder (a control) in the encoder's place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from spaceland.errors import SceneError, TrainingError
+from spaceland.files import read_json
+from spaceland.models.encoders.weight_files import read_config
+from spaceland.models.geometry_vlm import GeometryVLM
+from spaceland.models.saved import BASE
+from spaceland.models.sources import CONFIG, VGLLM
+from spaceland.models.types import GeometryEncoder
+from spaceland.training.config import OWN, ModelConfig
+
+
+def open_whole(config: ModelConfig, encoder: GeometryEncoder | None, *, seed: int, cache: Path | None) -> GeometryVLM:
+    """Open the model that `config.vlm` names.
+
+    Args:
+        config: `is_whole` is true of it.
+        encoder: In place of the model's own.
+        seed: What `encoder` was opened with.
+        cache: Folder for features of the model's own encoder.
+
+    Raises:
+        ChatError, EncoderError: see `load` and `load_vgllm`.
+    """
+    if config.vlm.startswith(VGLLM):
+        model = GeometryVLM.from_vgllm(
+            config.vlm.removeprefix(VGLLM), encoder=encoder, rotation=config.rotation, attention=config.attention
+        )
+    else:
+        model = GeometryVLM.from_pretrained(
+            config.vlm, encoder=encoder, trainable=True, cache=cache, attention=config.attention
+        )
+    changed: dict[str, Any] = {} if config.encoder == OWN else {"encoder": config.encoder, "encoder_seed": seed}
+    if config.rotation is not None:
+        changed["rotation"] = config.rotation
+    model.sources = replace(model.sources, **changed)
+    if isinstance(model.encoder, nn.Module):
+        model.encoder.to(dtype=getattr(torch, config.dtype))
+    return model
+
+
+def named_parts(config: ModelConfig) -> ModelConfig:
+    """The same model by its parts, without opening it: base, encoder, adapter, sizes.
+
+    Raises:
+        TrainingError, EncoderError: what describes it cannot be read.
+    """
+    if not config.is_whole:
+        return replace(config, encoder="none") if config.encoder == OWN else config
+    if config.vlm.startswith(VGLLM):
+        where = config.vlm.removeprefix(VGLLM)
+        said = read_config(where)
+        inner = said.get("geometry_merger_hidden_dim", said.get("vggt_merger_hidden_dim", 4096))
+        adapter = {"merger": said.get("geometry_merger_type", "mlp"), "merger_dim": inner}
+        encoder = "vggt" if config.encoder == OWN else config.encoder
+        return replace(config, vlm=where, encoder=encoder, adapter=adapter, grid={"preset": "vgllm"})
+    folder = Path(config.vlm)
+    try:
+        said = read_json(folder / CONFIG)
+        stored = (said["encoder"] or {}).get("source") or "none"
+        # These two follow from base and encoder.
+        grid = {name: value for name, value in said["grid"].items() if name not in ("token_px", "fixed")}
+        return replace(
+            config,
+            vlm=said["base"]["path"] or str(folder / BASE),
+            encoder=config.encoder if config.encoder != OWN else stored,
+            adapter=said["adapter"] or {},
+            grid=grid,
+        )
+    except (SceneError, KeyError, TypeError, AttributeError) as error:
+        raise TrainingError(f"{folder / CONFIG} cannot be read: {error!r}; save the model again") from error
