@@ -39,6 +39,7 @@ from bench_prefix import compare, make_frames, make_model
 from encoder_facts import count, graph, live_memory, waiting
 from flops import Work, adapter_work, encoder_work, language_work, num_windows, peak_of, tower_work
 from measuring import Bench, Row, line, megabytes
+from spaceland.models.clip_tokens import visual_tokens
 from spaceland.models.prefix import batch_after, encode_prefix, generate_after
 from spaceland.training.config import LoraSettings, Part
 from spaceland.training.parts import lora_config, set_dtypes, set_trained
@@ -127,7 +128,7 @@ def shares(bench: Bench) -> Row:
         batch = bench.batch
         cells = batch["geometry_cells"][0]
         features = timed("encoder", lambda: model.encoder.encode(batch["geometry_frames"][0]))
-        frames = timed("image encoder", lambda: model._visual(model._moved(batch)))
+        frames = timed("image encoder", lambda: visual_tokens(model.base, model._moved(batch)))
         clip = timed("adapter", lambda: tuple(model.adapter(frames, features, cells)))
         timed("language model", lambda: model(**batch, clips=[clip], logits_to_keep=1, use_cache=True))
 

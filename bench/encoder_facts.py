@@ -21,6 +21,7 @@ from bench_prefix import SMALL, make_frames, make_model
 from flops import counted, encoder_work, language_work, tower_work
 from measuring import Bench, Row, megabytes
 from spaceland.chat.types import Message
+from spaceland.models.clip_tokens import visual_tokens
 from spaceland.models.encoders.vggt import Vggt, VggtConfig
 
 
@@ -118,7 +119,7 @@ def count(bench: Bench) -> Row:
     language = language_work(model.base, tokens, 1)
     pairs = {
         "encoder": (encoder_work(model.encoder, frames).total, lambda: model.encoder.encode(frames)),
-        "image encoder": (tower_work(model.base.model.visual, cells).total, lambda: model._visual(batch)),
+        "image encoder": (tower_work(model.base.model.visual, cells).total, lambda: visual_tokens(model.base, batch)),
         # Torch counts the half of causal attention that is masked.
         "language model": (
             language.linear + 2 * language.attention,

@@ -16,7 +16,7 @@ pytest.importorskip("torch", reason="needs the extra model")
 pytest.importorskip("transformers", reason="needs the extra model")
 
 from spaceland.chat.gpt4scene import GPT4SceneChat
-from spaceland.chat.local import LocalChat, LocalConfig
+from spaceland.chat.local import LocalChat, LocalConfig, folder_revision
 from spaceland.chat.pictures import make_picture
 from spaceland.chat.types import Generation, Message, Picture
 from spaceland.errors import ChatError
@@ -201,7 +201,7 @@ def test_no_torchvision_is_needed(tmp_path: Path) -> None:
     code = f"""
 import sys
 sys.modules["torchvision"] = None  # importing it now fails
-from spaceland.chat.local import LocalChat, LocalConfig
+from spaceland.chat.local import LocalChat, LocalConfig, folder_revision
 LocalChat(LocalConfig(path={str(save_qwen(tmp_path, "qwen2_5_vl"))!r}, device="cpu"))
 print(sorted(m for m in sys.modules if m.startswith("torchvision") and sys.modules[m]))
 """
@@ -223,3 +223,17 @@ def test_clear_errors(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     with pytest.raises(ChatError, match=re.escape(str(tmp_path))):
         LocalChat(LocalConfig(path=str(tmp_path)))
+
+
+def test_retrained_weights_of_equal_size_are_another_revision(tmp_path: Path) -> None:
+    (tmp_path / "lora").mkdir()
+    large, small = tmp_path / "model.safetensors", tmp_path / "lora" / "adapter.safetensors"
+    large.write_bytes(bytes(40_000_000))
+    small.write_bytes(b"a" * 100)
+    revisions = [folder_revision(str(tmp_path)), folder_revision(str(tmp_path))]
+    small.write_bytes(b"b" * 100)
+    revisions.append(folder_revision(str(tmp_path)))
+    large.write_bytes(bytes(39_999_999) + b"c")
+    revisions.append(folder_revision(str(tmp_path)))
+    assert revisions[0] == revisions[1] and len(set(revisions)) == 3
+    assert folder_revision("some/id") is None

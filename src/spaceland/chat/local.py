@@ -19,7 +19,8 @@ from spaceland.chat.pictures import decode_picture
 from spaceland.chat.types import Generation, Message, Picture, Reply
 from spaceland.errors import ChatError, require
 
-_LARGE_JSON = 4_000_000
+_WHOLE_FILE = 32_000_000
+_NUM_BLOCKS, _BLOCK = 128, 65_536
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,15 +210,24 @@ def _turns(messages: Sequence[Message]) -> list[dict[str, Any]]:
 
 
 def folder_revision(path: str) -> str | None:
-    """Hash of the names and sizes of a model folder's files and of what its JSON files say; None for what is none."""
+    """Hash of a model folder's files; None for what is no folder.
+
+    Files of many megabytes are read in blocks spread evenly over them, which a training run changes all over.
+    """
     folder = Path(path)
     if not folder.is_dir():
         return None
     digest = hashlib.sha256()
-    for file in sorted(p for p in folder.iterdir() if p.is_file()):
-        digest.update(f"{file.name} {file.stat().st_size}\n".encode())
-        if file.suffix == ".json" and file.stat().st_size < _LARGE_JSON:
-            digest.update(file.read_bytes())
+    for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+        size = file.stat().st_size
+        digest.update(f"{file.relative_to(folder).as_posix()} {size}\n".encode())
+        with file.open("rb") as handle:
+            if size <= _WHOLE_FILE:
+                digest.update(handle.read())
+                continue
+            for k in range(_NUM_BLOCKS):
+                handle.seek(k * (size - _BLOCK) // (_NUM_BLOCKS - 1))
+                digest.update(handle.read(_BLOCK))
     return f"folder {digest.hexdigest()[:16]}"
 
 

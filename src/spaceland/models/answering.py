@@ -13,7 +13,8 @@ from collections.abc import Hashable, Sequence
 from typing import Any, Generic, TypeVar
 
 from spaceland.chat.types import Picture
-from spaceland.models.geometry_vlm import ClipTokens, GeometryVLM
+from spaceland.models.clip_tokens import ClipTokens
+from spaceland.models.geometry_vlm import GeometryVLM
 from spaceland.models.prefix import ClipPrefix, batch_after, encode_prefix, generate_after
 from spaceland.models.processor import CameraPicture, Chat
 

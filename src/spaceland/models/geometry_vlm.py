@@ -17,16 +17,15 @@ import torch
 from torch import Tensor, nn
 
 from spaceland.chat.types import Message
-from spaceland.errors import ChatError, EncoderError
-from spaceland.models.adapter import AdapterConfig, FrameTokens, GeometryAdapter, needed_patches
+from spaceland.errors import ChatError
+from spaceland.models.adapter import AdapterConfig, GeometryAdapter
+from spaceland.models.clip_tokens import ClipTokens, fused_tokens, image_output, visual_tokens
 from spaceland.models.families import check_takes_features, family_of
 from spaceland.models.fit import check_fit
+from spaceland.models.lora import with_lora
 from spaceland.models.processor import GeometryProcessor
 from spaceland.models.sources import Sources
-from spaceland.models.types import FrameTruth, GeometryEncoder
-
-ClipTokens = tuple[FrameTokens, ...]
-"""Fused tokens of all pictures of a chat, ready for any question about them."""
+from spaceland.models.types import GeometryEncoder
 
 _OURS = ("geometry_frames", "geometry_cells", "geometry_rays", "geometry_truth")
 _PIXELS = ("pixel_values",)
@@ -142,14 +141,7 @@ class GeometryVLM(nn.Module):
         Raises:
             ChatError: it has some already, or the configuration names no module of the model.
         """
-        from peft import get_peft_model
-
-        if hasattr(self.vlm, "peft_config"):
-            raise ChatError("the model has LoRA weights already; merge them first, or go on with them")
-        try:
-            self.vlm = get_peft_model(self.vlm, config)
-        except ValueError as error:
-            raise ChatError(f"no LoRA weights can be added: {error}") from error
+        self.vlm = with_lora(self.vlm, config)
 
     def gradient_checkpointing_enable(self, gradient_checkpointing_kwargs: dict[str, Any] | None = None) -> None:
         """Keep fewer activations in training and compute them twice, as transformers does."""
@@ -173,14 +165,16 @@ class GeometryVLM(nn.Module):
         cells = batch.get("geometry_cells")
         if cells is None:
             raise ChatError("the batch has no geometry_cells; make it with a GeometryProcessor")
-        frames = self._visual(batch)
+        frames = visual_tokens(self.base, batch)
         counts = [len(c) for c in cells]
         if sum(counts) != len(frames):
             raise ChatError(f"the batch has pixels of {len(frames)} pictures but places for {sum(counts)}")
         clips, start = [], 0
         for index, count in enumerate(counts):
             own = frames[start : start + count]
-            clips.append(tuple(self._fused(own, index, batch) if count and self.adapter is not None else own))
+            if count and self.adapter is not None:
+                own = fused_tokens(self.adapter, self.encoder, own, index, batch)
+            clips.append(tuple(own))
             start += count
         return clips
 
@@ -249,59 +243,8 @@ class GeometryVLM(nn.Module):
         inputs = {k: v for k, v in batch.items() if k not in (*_OURS, *_PIXELS) and v is not None}
         inputs = self._moved(inputs)
         if has_pictures and clips is not None:
-            inputs["mm_encoder_outputs"] = {"image": self._model_output(clips)}
+            inputs["mm_encoder_outputs"] = {"image": image_output(clips, self.processor.family, self.device)}
         return inputs
-
-    def _visual(self, batch: Mapping[str, Any]) -> list[FrameTokens]:
-        """Tokens of every picture as the model's own image encoder makes them."""
-        pixels = batch.get("pixel_values")
-        if pixels is None:
-            return []
-        model = self.base.model
-        how = {"image_grid_thw": batch["image_grid_thw"]} if batch.get("image_grid_thw") is not None else {}
-        trained = any(p.requires_grad for n, p in model.named_parameters() if not n.startswith("language_model"))
-        with torch.set_grad_enabled(torch.is_grad_enabled() and trained):
-            out = model.get_image_features(pixels, **how, return_dict=True)
-        levels = getattr(out, "deepstack_features", None) or ()
-        return [FrameTokens(tokens, tuple(level[k] for level in levels)) for k, tokens in enumerate(out.pooler_output)]
-
-    def _fused(self, frames: list[FrameTokens], index: int, batch: Mapping[str, Any]) -> list[FrameTokens]:
-        """The frames of one chat with geometry."""
-        assert self.adapter is not None
-        cells = batch["geometry_cells"][index]
-        features = None
-        if self.encoder is not None:
-            if batch.get("geometry_frames") is None:
-                raise EncoderError("the batch has no geometry_frames; its processor was made with geometry=False")
-            truth: Sequence[FrameTruth | None] | None = batch.get("geometry_truth")
-            with torch.no_grad():
-                features = self.encoder.encode(
-                    batch["geometry_frames"][index], self.adapter.layers, truth=truth[index] if truth else None
-                )
-            rows, cols = needed_patches(cells)
-            for layer, tokens in features.tokens.items():
-                if tokens.shape[1] < rows or tokens.shape[2] < cols:
-                    raise EncoderError(
-                        f"layer {layer} of {self.encoder.spec.name} has {tokens.shape[1]} x {tokens.shape[2]} patches, "
-                        f"{rows} x {cols} are needed; make the batch with a grid for patches of "
-                        f"{self.encoder.spec.patch} pixels"
-                    )
-        rays = batch["geometry_rays"][index] if batch.get("geometry_rays") is not None else None
-        return self.adapter(frames, features, cells, rays)
-
-    def _model_output(self, clips: Sequence[ClipTokens]) -> Any:
-        """A new output object of the image encoder: `generate` writes into the one that it gets."""
-        from transformers.modeling_outputs import BaseModelOutputWithPooling
-
-        frames = [frame for clip in clips for frame in clip]
-        tokens: Any = tuple(frame.tokens.to(self.device) for frame in frames)
-        if self.processor.family.fixed is not None:
-            tokens = torch.stack(tokens)
-        out = BaseModelOutputWithPooling(pooler_output=tokens)
-        if self.processor.family.deepstack:
-            levels = range(len(frames[0].deepstack))
-            out.deepstack_features = [tuple(f.deepstack[k].to(self.device) for f in frames) for k in levels]
-        return out
 
     def _moved(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """Tensors on the model's device; frames of the geometry encoder are brought to its own by itself."""

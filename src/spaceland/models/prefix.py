@@ -27,7 +27,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from spaceland.errors import ChatError
-from spaceland.models.geometry_vlm import ClipTokens, GeometryVLM
+from spaceland.models.clip_tokens import ClipTokens
+from spaceland.models.geometry_vlm import GeometryVLM
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from spaceland.errors import ChatError, EncoderError, SceneError
+from spaceland.errors import ChatError, EncoderError, OutputError, SceneError
 from spaceland.files import atomic_path, read_json, write_json
 from spaceland.models.adapter import AdapterConfig
 from spaceland.models.base import load_base
@@ -53,9 +53,12 @@ def save(model: GeometryVLM, path: Path | str, *, base_weights: bool | None = No
     lora = hasattr(model.vlm, "peft_config")
     trained = any(p.requires_grad for n, p in model.base.named_parameters() if "lora_" not in n)
     own = base_weights if base_weights is not None else trained or sources.own_base_weights or sources.base is None
-    folder.mkdir(parents=True, exist_ok=True)
-    # Over an older model: without its JSON a save that is interrupted is no mixture of both, but not finished.
-    (folder / CONFIG).unlink(missing_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # Over an older model: without its JSON a save that is interrupted is no mixture of both, but not finished.
+        (folder / CONFIG).unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(f"cannot write {folder}: {error.strerror or error}; choose another folder") from error
     if own:
         _save_base(model, folder / BASE)
     if lora:

@@ -26,7 +26,8 @@ from transformers.cache_utils import DynamicLayer
 
 from spaceland.chat.types import Message, Picture
 from spaceland.errors import SpacelandError
-from spaceland.models.geometry_vlm import ClipTokens, GeometryVLM
+from spaceland.models.clip_tokens import ClipTokens
+from spaceland.models.geometry_vlm import GeometryVLM
 from spaceland.models.prefix import ClipPrefix, encode_prefix
 from spaceland.serving.clip_cache import ClipCache, num_bytes
 from spaceland.serving.decoding import Take, decoding, together

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from spaceland.cache import default_cache_dir
-from spaceland.errors import TrainingError
-from spaceland.models.adapter import AdapterConfig
+from spaceland.models.base import load_base
 from spaceland.models.encoders.open_encoder import open_encoder
 from spaceland.models.families import family_of
-from spaceland.models.base import load_base
 from spaceland.models.geometry_vlm import GeometryVLM
 from spaceland.models.processor import GeometryProcessor
 from spaceland.models.sources import Sources
 from spaceland.models.types import GeometryEncoder
 from spaceland.training.config import OWN, ModelConfig
-from spaceland.training.parts import lora_config
+from spaceland.training.parts import adapter_config, lora_config, token_grid
 from spaceland.training.start import named_parts, open_whole
 
 TINY = "tiny"
@@ -59,12 +56,8 @@ def open_model(
     where = str(tiny_folder) if config.vlm == TINY else config.vlm
     vlm, processor = load_base(where, attention=config.attention)
     family = family_of(vlm.config)
-    try:
-        adapter = AdapterConfig(**config.adapter)
-        sizes: dict[str, Any] = {} if encoder is None else {"patch_px": encoder.spec.patch}
-        grid = family.token_grid(**sizes | dict(config.grid))
-    except TypeError as error:
-        raise TrainingError(f"model.adapter or model.grid: {error}") from error
+    adapter = adapter_config(config)
+    grid = token_grid(config, family, **({} if encoder is None else {"patch_px": encoder.spec.patch}))
     # Random numbers of the caller are left as they were.
     with torch.random.fork_rng(devices=()):
         torch.manual_seed(seed)

@@ -22,8 +22,9 @@ import torch
 
 from spaceland.errors import TrainingError
 from spaceland.models.families import family_of
+from spaceland.models.lora import with_lora
 from spaceland.training.config import ModelConfig, StageConfig
-from spaceland.training.parts import count_parts, lora_config, set_trained
+from spaceland.training.parts import adapter_config, count_parts, lora_config, set_trained, token_grid
 
 _GB = 1e9
 _LOGIT_BYTES = 14
@@ -94,7 +95,7 @@ def shape_of(config: ModelConfig, stage: StageConfig, vlm: Any | None = None, en
     """
     from torch import nn
 
-    from spaceland.models.adapter import AdapterConfig, GeometryAdapter
+    from spaceland.models.adapter import GeometryAdapter
 
     vlm = meta_model(config) if vlm is None else vlm
     if encoder is None and config.encoder != "none":
@@ -104,15 +105,14 @@ def shape_of(config: ModelConfig, stage: StageConfig, vlm: Any | None = None, en
     family = family_of(vlm.config)
     if encoder is not None or config.adapter.get("rays"):
         with torch.device("meta"):
-            settings = AdapterConfig(**config.adapter)
-            whole.adapter = GeometryAdapter(settings, None if encoder is None else encoder.spec, family.hidden)
+            whole.adapter = GeometryAdapter(
+                adapter_config(config), None if encoder is None else encoder.spec, family.hidden
+            )
     if config.lora is not None and not hasattr(vlm, "peft_config"):
-        from peft import get_peft_model
-
-        whole.vlm = get_peft_model(vlm, lora_config(config.lora))
+        whole.vlm = with_lora(vlm, lora_config(config.lora))
     set_trained(whole, stage.train)
     text, vision = vlm.config.text_config, vlm.config.vision_config
-    frame = family.token_grid(**config.grid).frame(640, 480)
+    frame = token_grid(config, family).frame(640, 480)
     return Shape(
         counts=count_parts(whole.named_parameters()),
         encoder=0 if encoder is None else sum(p.numel() for p in encoder.parameters()),

@@ -1,14 +1,18 @@
-"""Which parameters are trained: by the four parts of a model, and nothing is trained that is not named."""
+"""Parts of a model: what the configuration makes them of, and which are trained: nothing that is not named."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
 
 from spaceland.errors import TrainingError
-from spaceland.training.config import PARTS, LoraSettings, Part
+from spaceland.models.adapter import AdapterConfig
+from spaceland.models.families import Family
+from spaceland.models.grid import TokenGrid
+from spaceland.training.config import PARTS, LoraSettings, ModelConfig, Part
 
 _MERGERS = ("merger", "merger_list", "deepstack_merger_list", "multi_modal_projector", "aligner", "connector")
 _TOWERS = ("visual", "vision_tower", "vision_model")
@@ -39,6 +43,39 @@ def lora_config(settings: LoraSettings) -> Any:
         target_modules=rf".*language_model.*\.({'|'.join(settings.targets)})",
         bias="none",
     )
+
+
+def adapter_config(config: ModelConfig) -> AdapterConfig:
+    """The table `adapter` of a configuration.
+
+    Raises:
+        TrainingError: it has unknown keys.
+        EncoderError: a value is none that adapters know.
+    """
+    try:
+        return AdapterConfig(**config.adapter)
+    except TypeError as error:
+        known = ", ".join(inspect.signature(AdapterConfig).parameters)
+        raise TrainingError(f"model.adapter: {_key(error)}; known are {known}") from error
+
+
+def token_grid(config: ModelConfig, family: Family, **sizes: Any) -> TokenGrid:
+    """The table `grid` of a configuration as a grid for a family of models; `sizes` are the encoder's.
+
+    Raises:
+        TrainingError: it has unknown keys or values of another type.
+        ChatError: a value is out of its range.
+    """
+    try:
+        return family.token_grid(**sizes | dict(config.grid))
+    except TypeError as error:
+        known = ", ".join(list(inspect.signature(Family.token_grid).parameters)[1:])
+        raise TrainingError(f"model.grid: {_key(error)}; known are {known}") from error
+
+
+def _key(error: TypeError) -> str:
+    """Python's words about an argument, without those about the function."""
+    return str(error).rpartition("() got an ")[2]
 
 
 def set_trained(model: Any, train: Sequence[Part]) -> None:

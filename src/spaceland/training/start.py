@@ -16,10 +16,10 @@ from spaceland.errors import SceneError, TrainingError
 from spaceland.files import read_json
 from spaceland.models.encoders.weight_files import read_config
 from spaceland.models.geometry_vlm import GeometryVLM
-from spaceland.models.saved import BASE
+from spaceland.models.saved import BASE, LORA
 from spaceland.models.sources import CONFIG, VGLLM
 from spaceland.models.types import GeometryEncoder
-from spaceland.training.config import OWN, ModelConfig
+from spaceland.training.config import OWN, LoraSettings, ModelConfig
 
 
 def open_whole(config: ModelConfig, encoder: GeometryEncoder | None, *, seed: int, cache: Path | None) -> GeometryVLM:
@@ -69,15 +69,17 @@ def named_parts(config: ModelConfig) -> ModelConfig:
     folder = Path(config.vlm)
     try:
         said = read_json(folder / CONFIG)
-        stored = (said["encoder"] or {}).get("source") or "none"
+        encoder = config.encoder if config.encoder != OWN else (said["encoder"] or {}).get("source") or "none"
+        rank = read_json(folder / LORA / "adapter_config.json")["r"] if said["lora"] else None
         # These two follow from base and encoder.
         grid = {name: value for name, value in said["grid"].items() if name not in ("token_px", "fixed")}
         return replace(
             config,
             vlm=said["base"]["path"] or str(folder / BASE),
-            encoder=config.encoder if config.encoder != OWN else stored,
+            encoder="vggt" if encoder.startswith(VGLLM) else encoder,
             adapter=said["adapter"] or {},
             grid=grid,
+            lora=config.lora if rank is None else LoraSettings(rank=rank),
         )
     except (SceneError, KeyError, TypeError, AttributeError) as error:
         raise TrainingError(f"{folder / CONFIG} cannot be read: {error!r}; save the model again") from error

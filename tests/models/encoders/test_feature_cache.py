@@ -143,3 +143,12 @@ def test_every_process_gives_an_encoder_the_same_fingerprint() -> None:
         for seed in ("1", "3")
     }
     assert told == {fingerprint(tiny_vggt()) + "\n"}
+
+
+def test_leftovers_of_killed_runs_go_too(tmp_path: Path) -> None:
+    old, young = (tmp_path / f".{name}.features.safetensors.12ab34cd.tmp" for name in ("old", "young"))
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    CachedEncoder(tiny_vggt(), tmp_path).encode(frames(2))
+    assert not old.exists() and young.exists()

@@ -11,6 +11,7 @@ import contextlib
 import hashlib
 import json
 import os
+import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -30,6 +31,7 @@ from spaceland.models.types import EncoderSpec, FrameTruth, GeometryEncoder, Geo
 SUFFIX = ".features.safetensors"
 DEFAULT_BYTES = 50 * 10**9
 _CAMERA, _CHECK = "camera", "crc32"
+_STALE_S = 3600
 
 
 class CachedEncoder(nn.Module):
@@ -142,6 +144,10 @@ def _prune(folder: Path, max_bytes: int, keep: Path) -> None:
         total += size
         if total > max_bytes and path != keep:
             path.unlink(missing_ok=True)
+    for path in folder.glob(f".*{SUFFIX}.*.tmp"):  # of a killed run; one that is being written is younger
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime > _STALE_S:
+                path.unlink()
 
 
 def _checksum(tensors: dict[str, Tensor]) -> str:
