@@ -51,6 +51,10 @@ def test_dry_run_then_training(
     assert "no row of ours (1)" in said and "2 steps of 4 samples" in said and "GB on one device" in said
     assert run(["train", *where]) == 2 and "--out names the folder" in capsys.readouterr().err
     out = ["--out", str(tmp_path / "run")]
+    # A slip in --data leaves nothing that would stand in the way.
+    assert run(["train", str(config), "--data", str(tmp_path / "date"), *out]) == 2
+    assert run(["train", *where, *out, "--max-steps", "0"]) == 2
+    assert "--max-steps is 0" in capsys.readouterr().err
     assert run(["train", *where, *out, "--max-steps", "3"]) == 0
     assert "3 steps, last loss" in capsys.readouterr().out
     told = [json.loads(line) for line in (tmp_path / "run/metrics.jsonl").read_text().splitlines()]
@@ -60,6 +64,31 @@ def test_dry_run_then_training(
     assert run(["train", *where, *out, "--set", "seed=2", "--max-steps", "3", "--resume"]) == 2
     assert "seed: 0 became 2" in capsys.readouterr().err
     assert run(["train", "tyni", *out]) == 2 and "presets are" in capsys.readouterr().err
+
+
+def test_trackers_and_optimizers_are_those_of_transformers(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spaceland.training import stage
+    from spaceland.training.config import read_config
+    from spaceland.training.plan import plan_run
+
+    write_rows(tmp_path / "rows", [row(k) for k in range(4)])
+    config = tmp_path / "own.toml"
+    config.write_text(OWN.replace("MODEL", str(save_model(tmp_path / "model"))))
+    read = read_config(str(config), ['report_to=["trackio", "tensorboard"]', "stages.0.optimizer=adafactor"])
+    (planned,) = plan_run(read, tmp_path, tmp_path, 1).stages
+    arguments = stage._arguments(read, planned, tmp_path / "1-train", False)
+    assert arguments.report_to == ["trackio", "tensorboard"] and arguments.optim == "adafactor"
+    # What is not installed or not known is one line, not a stack of calls.
+    monkeypatch.setattr("transformers.integrations.integration_utils.is_trackio_available", lambda: False)
+    for change, said in (("report_to=['trackio']", "pip install trackio"), ("report_to=['trackyo']", "trackyo"),
+                         ("stages.0.optimizer=adamm", "adamm")):  # fmt: skip
+        out = tmp_path / said.replace(" ", "")
+        words = ["train", str(config), "--data", str(tmp_path), "--out", str(out), "--set", change]
+        assert run(words) == 2
+        told = capsys.readouterr().err
+        assert said in told and "Traceback" not in told
 
 
 def test_a_tiny_model_is_made_of_its_own_texts(tmp_path: Path) -> None:

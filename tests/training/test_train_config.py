@@ -29,7 +29,7 @@ def written(tmp_path: Path, text: str) -> str:
 
 def test_defaults_and_types(tmp_path: Path) -> None:
     config = read_config(written(tmp_path, MINIMAL))
-    assert config.model.encoder == "none" and config.stages[0].data[0].kind == "rows"
+    assert config.model.encoder == "own" and config.stages[0].data[0].kind == "rows"
     assert config.stages[0].lr == 1e-5 and config.stages[0].train == ("language_model",)
     changed = read_config(
         written(tmp_path, MINIMAL), ["stages.0.lr=1", "model.encoder=zeros:vggt", "stages.0.data.0.weight=0.5"]
@@ -38,7 +38,7 @@ def test_defaults_and_types(tmp_path: Path) -> None:
     assert changed.model.encoder == "zeros:vggt" and changed.stages[0].data[0].weight == 0.5
     lines = differences(config_table(config), config_table(changed))
     assert lines == [
-        "model.encoder: 'none' became 'zeros:vggt'",
+        "model.encoder: 'own' became 'zeros:vggt'",
         "stages[0].data[0].weight: 1.0 became 0.5",
         "stages[0].lr: 1e-05 became 1.0",
     ]
@@ -57,6 +57,9 @@ def test_defaults_and_types(tmp_path: Path) -> None:
         (MINIMAL.replace("[[stages]]", "[[stages]]\nbatch = true"), "should be a whole number, found True"),
         ("keep = 1\n" + MINIMAL, "keep must be at least 2"),
         ("log_every = 3\nsave_every = 10\n" + MINIMAL, "multiple of log_every"),
+        (MINIMAL.replace("[[stages]]", "[[stages]]\nname = '../up'"), "names of folders"),
+        (MINIMAL + "name = 'a/b'\n", "names of folders"),
+        (MINIMAL.replace("some/model", "vgllm:some/model") + "[model.grid]\npreset = 'native'", "come with vgllm:"),
         (MINIMAL + "[[stages]]\ntrain = ['merger']\ndata = []\n", "different names"),
         ("not toml", "not valid TOML"),
     ],
@@ -94,6 +97,7 @@ def test_presets_say_what_the_recipes_say() -> None:
     assert read_config("vgllm-8b").model.vlm.endswith("7B-Instruct")
     scene = read_config("gpt4scene").stages[0]
     assert (scene.lr, scene.batch, scene.warmup, scene.train) == (5e-6, 64, 0.1, ("language_model",))
+    assert read_config("vgllm-3d").model.rotation == "ZXY"
     assert len(read_config("spar-mix").stages) == 2 and read_config("single-gpu").model.cache_features
     for name in preset_names():
         assert read_config(name).about

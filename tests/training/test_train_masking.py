@@ -80,6 +80,11 @@ CHATS = [
         ("user", ("And then?",)), ("assistant", ("Nothing",)),
     ),
     chat(("user", ("assistant\nWhat do you say?",)), ("assistant", ("user\nNothing",))),
+    chat(
+        ("system", ("system\nBe brief.",)), ("user", ("Hello",)), ("assistant", ("Hi",)),
+        ("user", ("What is in ", FRAME, " and ", FRAME, "?")), ("assistant", ("A chair",)),
+        ("user", (FRAME, "Now?")), ("assistant", ("A table,\n2 m away",)),
+    ),
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ pytest.importorskip("transformers", reason="needs the extra model")
 from spaceland.errors import TrainingError
 from spaceland.training.config import LoraSettings, ModelConfig, StageConfig, read_config
 from spaceland.training.memory import Longest, Shape, advice, estimate, meta_model, shape_of
+from spaceland.training.plan import longest_without_data
 
 LONGEST = Longest(tokens=9000, learnt=300, pictures=32)
 
@@ -55,6 +56,23 @@ def test_items_and_advice(vgllm: tuple[ModelConfig, StageConfig, Shape]) -> None
         replace(model, lora=LoraSettings(rank=16), encoder="none"), replace(stage, train=stage.train[:1])
     )
     assert estimate(low_rank, stage, LONGEST).total < 24e9 < 30e9 < needed.total
+
+
+@pytest.mark.parametrize("name", ["vgllm-8b", "spar-mix", "gpt4scene"])
+def test_advice_for_the_largest_presets_is_enough(name: str) -> None:
+    """None fits 80 GB as it is; each piece of advice, followed, makes it fit, and fewer shards would not."""
+    config = read_config(name)
+    stage, limit = config.stages[0], 80e9
+    longest = longest_without_data(config, stage)
+    shape = shape_of(config.model, stage)
+    assert estimate(shape, stage, longest).total > limit
+    said = " ".join(advice(shape, stage, longest, limit, lora=False))
+    assert "[model.lora]" in said and "shard over" in said
+    low_rank = shape_of(replace(config.model, lora=LoraSettings()), stage)
+    assert estimate(low_rank, stage, longest).total < limit
+    number = int(said.partition("shard over ")[2].split()[0])
+    assert estimate(shape, stage, longest, shards=number).total <= limit
+    assert estimate(shape, stage, longest, shards=number // 2).total > limit
 
 
 @pytest.mark.heavy

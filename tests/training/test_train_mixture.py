@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import Counter
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from spaceland.errors import TrainingError
 from spaceland.training.config import StageConfig
@@ -76,6 +79,38 @@ def test_the_order_depends_on_seed_and_stage_alone() -> None:
     long, short = (make_order(sources, stage(max_steps=steps), 0, 10) for steps in (40, 12))
     assert pairs(long)[:48] == pairs(short) and len(long) == 160
     assert len(make_order(sources, stage(), 0, 10, max_steps=3)) == 12
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    parts=st.lists(
+        st.tuples(st.integers(1, 40), st.sampled_from([0.0, 0.1, 0.25, 0.5, 1.0, 1.5, 3.0]), st.sampled_from("ab")),
+        min_size=1, max_size=5,
+    ),
+    batch=st.integers(1, 9), epochs=st.integers(1, 4), one_kind=st.booleans(), by_length=st.booleans(),
+)  # fmt: skip
+def test_any_mixture_keeps_its_shares_its_kinds_and_full_batches(
+    parts: list[tuple[int, float, str]], batch: int, epochs: int, one_kind: bool, by_length: bool
+) -> None:
+    sources = [source(f"s{k}", *part) for k, part in enumerate(parts)]
+    how = stage(epochs=float(epochs), batch=batch, one_kind_per_batch=one_kind, group_by_length=by_length)
+    if round(sum(size * weight for size, weight, _ in parts)) < 1:
+        with pytest.raises(TrainingError, match="no samples left"):
+            make_order(sources, how, 0, 10)
+        return
+    order = make_order(sources, how, 0, 10)
+    assert len(order) == order.num_steps * batch
+    batches = [list(order.sources[at : at + batch]) for at in range(0, len(order), batch)]
+    if one_kind:
+        assert all(len({sources[k].group for k in one}) == 1 for one in batches)
+    seen = Counter(pairs(order))
+    owed = [math.floor(epochs * size * weight + 1e-6) for size, weight, _ in parts]
+    for k, (size, _, _) in enumerate(parts):
+        # Its share, and at most what fills the last batch of its kind; no sample twice before all have been seen.
+        assert owed[k] <= order.taken[f"s{k}"] < owed[k] + batch
+        counts = [seen[k, n] for n in range(size)]
+        assert sum(counts) == order.taken[f"s{k}"] and max(counts) - min(counts) <= 1
+    assert len(order) - sum(owed) < batch * (len({group for _, _, group in parts}) if one_kind else 1)
 
 
 def test_long_samples_are_left_out_and_counted() -> None:

@@ -218,6 +218,8 @@ def _open_encoder(
     from spaceland.models.encoders.open_encoder import open_encoder
 
     if stored is None:
+        if wanted not in (None, "none"):
+            raise EncoderError("the model was saved without an encoder, so it has no adapter for one; leave it out")
         return None
     if wanted is not None and not isinstance(wanted, str):
         encoder: GeometryEncoder | None = wanted

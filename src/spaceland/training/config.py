@@ -302,11 +302,6 @@ def check_config(config: TrainConfig) -> None:
             config.model.is_whole and bool(config.model.adapter or config.model.grid),
             f"adapter and grid come with {config.model.vlm}; take them out",
         ),
-        (
-            config.model.is_whole and config.model.encoder == "none",
-            f"the adapter of {config.model.vlm} needs an encoder; for a run without geometry give a control such as "
-            'encoder = "zeros:vggt", or begin with the plain model',
-        ),
     ]
     plain = config.model.encoder in ("none", OWN) and not config.model.is_whole
     for stage in config.stages:

@@ -101,8 +101,10 @@ def plan_run(config: TrainConfig, data_root: Path, out: Path, max_steps: int | N
         max_steps: Of every stage, in place of its own.
 
     Raises:
-        TrainingError, SceneError: see `open_source` and `make_order`.
+        TrainingError, SceneError: `max_steps` is below 1; and see `open_source` and `make_order`.
     """
+    if max_steps is not None and max_steps < 1:
+        raise TrainingError(f"--max-steps is {max_steps}; it must be at least 1")
     opened: dict[DataConfig, Source] = {}
     tokens = tokens_per_picture(config)
 

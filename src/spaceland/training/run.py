@@ -130,6 +130,11 @@ def _claim(out: Path, table: dict[str, Any], resume: bool) -> None:
             raise TrainingError(f"{out} holds files that are no run of ours; choose another --out")
         write_json(path, table)
         return
+    if not resume and not (out / "plan.json").is_file():
+        # It stopped before its data were read: nothing was learnt.
+        shutil.rmtree(out / "data", ignore_errors=True)
+        write_json(path, table)
+        return
     if not resume:
         raise TrainingError(f"{out} holds a run already; add --resume to go on, or choose another --out")
     changed = [line for line in differences(read_json(path), table) if not line.startswith(_MAY_CHANGE)]

@@ -55,7 +55,8 @@ def named_parts(config: ModelConfig) -> ModelConfig:
     """The same model by its parts, without opening it: base, encoder, adapter, sizes.
 
     Raises:
-        TrainingError, EncoderError: what describes it cannot be read.
+        TrainingError: what describes it cannot be read, or there is no place for the encoder that is wanted.
+        EncoderError: see `read_config`.
     """
     if not config.is_whole:
         return replace(config, encoder="none") if config.encoder == OWN else config
@@ -64,12 +65,13 @@ def named_parts(config: ModelConfig) -> ModelConfig:
         said = read_config(where)
         inner = said.get("geometry_merger_hidden_dim", said.get("vggt_merger_hidden_dim", 4096))
         adapter = {"merger": said.get("geometry_merger_type", "mlp"), "merger_dim": inner}
-        encoder = "vggt" if config.encoder == OWN else config.encoder
+        encoder = _encoder(config, "vggt")
         return replace(config, vlm=where, encoder=encoder, adapter=adapter, grid={"preset": "vgllm"})
     folder = Path(config.vlm)
     try:
         said = read_json(folder / CONFIG)
-        encoder = config.encoder if config.encoder != OWN else (said["encoder"] or {}).get("source") or "none"
+        stored = said["encoder"] and (said["encoder"]["source"] or said["encoder"]["name"])
+        encoder = _encoder(config, stored or "none")
         rank = read_json(folder / LORA / "adapter_config.json")["r"] if said["lora"] else None
         # These two follow from base and encoder.
         grid = {name: value for name, value in said["grid"].items() if name not in ("token_px", "fixed")}
@@ -83,3 +85,17 @@ def named_parts(config: ModelConfig) -> ModelConfig:
         )
     except (SceneError, KeyError, TypeError, AttributeError) as error:
         raise TrainingError(f"{folder / CONFIG} cannot be read: {error!r}; save the model again") from error
+
+
+def _encoder(config: ModelConfig, own: str) -> str:
+    """The encoder in words, where there is an adapter for it."""
+    if config.encoder == OWN or (config.encoder == "none") == (own == "none"):
+        return own if config.encoder == OWN else config.encoder
+    if own == "none":
+        raise TrainingError(
+            f"{config.vlm} has no adapter for an encoder; take model.encoder out, or begin with its base model"
+        )
+    raise TrainingError(
+        f"the adapter of {config.vlm} needs an encoder; for a run without geometry give a control such as "
+        "zeros:vggt, or begin with its base model"
+    )
