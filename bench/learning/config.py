@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.learning.data import DataSpec
+from bench.learning.questions import TASKS
 
 from spaceland.errors import TrainingError
 from spaceland.training.config import TrainConfig
@@ -36,8 +37,8 @@ class Arm:
 class TrunkSettings:
     """Of the trunk that is trained first, and where."""
 
-    steps: int = 600
-    clips: int = 4
+    steps: int = 2000
+    clips: int = 8
     lr: float = 1e-3
     seed: int = 0
 
@@ -53,7 +54,7 @@ class Experiment:
     rooms: tuple[int, ...]
     clips: int
     test_clips: int
-    questions: int
+    tasks: tuple[str, ...]
     arms: tuple[Arm, ...]
     seeds: tuple[int, ...]
     model: Mapping[str, Any]
@@ -103,6 +104,9 @@ def read_experiment(path: Path) -> Experiment:
     first, last = _range(found.train)
     if not found.rooms or max(found.rooms) > last - first + 1 or min(found.rooms) < 1:
         raise TrainingError(f"{path}: rooms are {list(found.rooms)}, but train has {last - first + 1} rooms")
+    strange = sorted(set(found.tasks) - set(TASKS))
+    if strange or not found.tasks:
+        raise TrainingError(f"{path}: tasks are {', '.join(TASKS)}, not {strange}")
     if any(TRUNK in arm.encoder for arm in found.arms) and found.trunk is None:
         raise TrainingError(f"{path}: an arm wants the {TRUNK}, but there is no table [trunk]")
     return found
@@ -127,7 +131,7 @@ def data_spec(experiment: Experiment, part: str, cell: Cell) -> DataSpec:
     return DataSpec(
         rooms=rooms,
         clips=experiment.clips if part == "train" else experiment.test_clips,
-        questions=experiment.questions,
+        tasks=experiment.tasks,
         width=experiment.width,
         height=experiment.height,
         marks=cell.marks,

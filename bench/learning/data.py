@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import numpy as np
-from bench.learning.questions import Shot, pick_points, questions_of, to_row
+from bench.learning.questions import TASKS, Shot, one_of_each, pick_points, questions_of, to_row
 
 from spaceland.errors import TrainingError
 from spaceland.files import encode_jpeg, read_json, write_bytes, write_json, write_text
@@ -30,7 +30,7 @@ from spaceland.prompts import BevConfig
 from spaceland.prompts.bev import render_bev
 from spaceland.scenes.scene import Scene
 from spaceland.scenes.sources import iterate_scenes
-from spaceland.training.tables import differences
+from spaceland.training.tables import differences, to_table
 from spaceland.training.truth import keep_depth
 
 _FARTHEST = 5
@@ -39,11 +39,11 @@ _FARTHEST = 5
 
 @dataclass(frozen=True, kw_only=True)
 class DataSpec:
-    """One folder: rooms ("1-120"), clips of a room, questions of a conversation, and what the pictures show."""
+    """One folder: rooms ("1-120"), clips of a room, tasks (one question of each about a clip), what pictures show."""
 
     rooms: str
     clips: int
-    questions: int = 6
+    tasks: tuple[str, ...] = TASKS
     width: int = 168
     height: int = 112
     marks: bool = True
@@ -62,7 +62,7 @@ def make_data(spec: DataSpec, folder: Path, workers: int = 1) -> Path:
     Raises:
         TrainingError: the folder was made with another spec.
     """
-    settings = {"sources": [spec.source], "data": asdict(spec)}
+    settings = {"sources": [spec.source], "data": to_table(spec)}
     if (folder / "config.json").is_file():
         changed = differences(read_json(folder / "config.json"), settings)
         if changed:
@@ -112,12 +112,13 @@ def room_clips(scene: Scene, spec: DataSpec, folder: Path) -> tuple[list[dict[st
                 break
         else:
             continue
-        asked = questions_of(clip, points, rng, drawn=spec.marks)
-        rng.shuffle(asked)
+        asked = one_of_each(questions_of(clip, points, rng, drawn=spec.marks), spec.tasks, rng)
+        if not asked:
+            continue
         name = f"{scene.id}-{number}"
         images = [f"images/{scene.id}/{shot.id}.jpg" for shot in clip] + extra
         marks = [point.mark() for point in points] if spec.marks else []
-        chats.append(_chat(name, images, marks, asked[: spec.questions]))
+        chats.append(_chat(name, images, marks, asked))
         rows += [
             to_row(q, id=f"{name}-{k}", scene=scene.id, images=images, marks=marks, frames=[s.id for s in clip])
             for k, q in enumerate(asked)

@@ -11,6 +11,7 @@ are marked in the first, a green one in the second. Everything is asked from the
 | `nearer_mark` | nearer, red or blue? | a colour; by distance from the first camera | exact |
 | `left_mark` | more to the left, red or blue? | a colour, both in the first picture | exact |
 | `camera_turn` | which way did the camera turn? | left or right | exact |
+| `camera_way` | did the camera go forward or back? | forward or back | exact |
 | `camera_move` | how far did the camera move? | metres | MRA |
 
 `left_mark` needs no geometry: it tells whether marks are found at all.
@@ -30,9 +31,11 @@ from jaxtyping import Float
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.questions.marks import Mark
 
-TASKS = ("depth_of_mark", "distance_of_marks", "nearer_mark", "left_mark", "camera_turn", "camera_move")
+TASKS = (
+    "depth_of_mark", "distance_of_marks", "nearer_mark", "left_mark", "camera_turn", "camera_way", "camera_move"
+)  # fmt: skip
 COLOURS = ("red", "blue", "green")
-MARK_SIZE = 0.05
+MARK_SIZE = 0.1
 """Diameter as a share of the width: pictures are small, and a mark should not drown in a patch."""
 _BORDER = 0.06
 _APART = 0.15
@@ -148,10 +151,21 @@ def questions_of(
     turned = float(np.degrees(np.arctan2(ahead[0], ahead[2])))
     if abs(turned) >= _TURN_DEG:
         found.append(Question("camera_turn", "which way did the camera turn?", "right" if turned > 0 else "left"))
-    moved = float(np.linalg.norm(second.T_world_cam[:3, 3] - t))
+    went = R.T @ (second.T_world_cam[:3, 3] - t)
+    if abs(went[2]) >= _MOVE_M:
+        way = "forward" if went[2] > 0 else "back"
+        found.append(Question("camera_way", "did the camera go forward or back?", way))
+    moved = float(np.linalg.norm(went))
     if moved >= _MOVE_M:
         found.append(Question("camera_move", "how far did the camera move?", f"{moved:.1f}", "m"))
     return found
+
+
+def one_of_each(questions: Sequence[Question], tasks: Sequence[str], rng: Random) -> list[Question]:
+    """At most one question of each task, in random order: answers to others would give some away."""
+    mixed = rng.sample(list(questions), len(questions))
+    first = {question.task: question for question in reversed(mixed)}
+    return [question for question in mixed if question.task in tasks and first[question.task] is question]
 
 
 def to_row(

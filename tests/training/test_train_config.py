@@ -59,6 +59,7 @@ def test_defaults_and_types(tmp_path: Path) -> None:
         ("log_every = 3\nsave_every = 10\n" + MINIMAL, "multiple of log_every"),
         (MINIMAL.replace("[[stages]]", "[[stages]]\nname = '../up'"), "names of folders"),
         (MINIMAL + "name = 'a/b'\n", "names of folders"),
+        (MINIMAL + "[fsdp]\ncpu_ram_efficient_loading = true", "without weights on most"),
         (MINIMAL.replace("some/model", "vgllm:some/model") + "[model.grid]\npreset = 'native'", "come with vgllm:"),
         (MINIMAL + "[[stages]]\ntrain = ['merger']\ndata = []\n", "different names"),
         ("not toml", "not valid TOML"),

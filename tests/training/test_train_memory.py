@@ -58,7 +58,9 @@ def test_items_and_advice(vgllm: tuple[ModelConfig, StageConfig, Shape]) -> None
     assert estimate(low_rank, stage, LONGEST).total < 24e9 < 30e9 < needed.total
 
 
-@pytest.mark.parametrize("name", ["vgllm-8b", "spar-mix", "gpt4scene"])
+@pytest.mark.parametrize(
+    "name", ["vgllm-8b", *(pytest.param(name, marks=pytest.mark.heavy) for name in ("spar-mix", "gpt4scene"))]
+)
 def test_advice_for_the_largest_presets_is_enough(name: str) -> None:
     """None fits 80 GB as it is; each piece of advice, followed, makes it fit, and fewer shards would not."""
     config = read_config(name)

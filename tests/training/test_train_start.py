@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,7 +85,7 @@ def test_a_saved_plain_model_stays_plain(tmp_path: Path) -> None:
         GeometryVLM.from_pretrained(tmp_path / "saved", encoder="zeros:da3-small")
 
 
-@pytest.mark.parametrize("generation", ["v1", "v2"])
+@pytest.mark.parametrize("generation", ["v2", pytest.param("v1", marks=pytest.mark.heavy)])
 def test_a_run_begins_with_a_checkpoint_of_vg_llm(tmp_path: Path, generation: Any) -> None:
     write_vgllm(tmp_path / "released", generation)
     write_rows(tmp_path / "rows", [row(k) for k in range(4)])
@@ -107,6 +108,22 @@ def test_a_run_begins_with_a_checkpoint_of_vg_llm(tmp_path: Path, generation: An
     plain = {part: numbers[0] for part, numbers in count_parts(begun.named_parameters()).items()}
     assert {p: n for p, (n, _) in counted.counts.items()} == {**plain, "adapter": 0}
     assert named_parts(model).adapter == {"merger": "mlp", "merger_dim": 20} and named_parts(model).encoder == "vggt"
+
+
+def test_features_of_the_encoder_inside_a_checkpoint_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from spaceland.models.encoders.feature_cache import CachedEncoder
+    from spaceland.models.vgllm_checkpoints import open_vgllm_encoder
+
+    monkeypatch.setattr("spaceland.training.start.open_vgllm_encoder", partial(open_vgllm_encoder, config=VGGT))
+    write_vgllm(tmp_path / "released", "v2")
+    config = ModelConfig(vlm=f"vgllm:{tmp_path / 'released'}", dtype="float32", cache_features=True)
+    model = open_model(config, seed=0, tiny_folder=tmp_path)
+    assert isinstance(model.encoder, CachedEncoder)
+    plain = GeometryVLM.from_vgllm(tmp_path / "released", encoder_config=VGGT)
+    batch = plain.processor([chat(1, size=(120, 90))], add_generation_prompt=False)
+    with torch.no_grad():
+        for _ in range(2):  # the second time they come from the disk
+            assert torch.equal(model(**batch).logits, plain(**batch).logits)
 
 
 def test_a_save_that_stops_halfway_leaves_no_mixture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

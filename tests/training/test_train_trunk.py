@@ -18,6 +18,7 @@ from spaceland.models.encoders.vggt import VggtConfig
 from spaceland.training.trunk_training import (
     TrunkTraining,
     Walk,
+    depth_and_poses,
     draw_clip,
     held_out,
     new_trunk,
@@ -60,9 +61,10 @@ def test_a_clip_has_its_world_in_its_first_camera() -> None:
     assert torch.allclose(points[..., 2], points[0, 0, 0, 2], atol=5e-3)
 
 
+@pytest.mark.heavy
 def test_training_beats_what_needs_no_looking_and_repeats(tmp_path: Path) -> None:
     known, unseen = [walk(seed) for seed in range(4)], [walk(10), walk(11)]
-    settings = TrunkTraining(steps=60, clips=2, lr=3e-3, most_frames=3)
+    settings = TrunkTraining(steps=60, clips=4, lr=3e-3, most_frames=3)
     told: list[float] = []
     model = train_trunk(known, settings, config=SMALL, told=lambda step, figures: told.append(figures["loss"]))
     assert np.mean(told[-5:]) < 0.6 * np.mean(told[:5])
@@ -79,10 +81,22 @@ def test_training_beats_what_needs_no_looking_and_repeats(tmp_path: Path) -> Non
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
+def test_clips_at_once_are_as_one_by_one() -> None:
+    model = new_trunk(SMALL).eval()
+    clips = [draw_clip(walk(seed), Random(seed), 3, 5).frames for seed in range(2)]
+    with torch.no_grad():
+        depth, confidence, rounds = depth_and_poses(model, torch.stack(clips))
+        for k, frames in enumerate(clips):
+            raw = model.heads(model(frames, model.head_layers), (HEIGHT // 14, WIDTH // 14))
+            assert torch.allclose(raw.depth, depth[k], atol=1e-5)
+            assert torch.allclose(raw.depth_confidence, confidence[k], atol=1e-5)
+            assert torch.allclose(raw.pose_encodings, rounds[k], atol=1e-5)
+
+
 def test_the_loss_knows_where_there_is_no_depth() -> None:
     clip = draw_clip(walk(0), Random(0), 2, 5)
     clip.depth_m[:, :5] = 0
-    loss, figures = trunk_loss(new_trunk(SMALL).requires_grad_(True), clip)
+    loss, figures = trunk_loss(new_trunk(SMALL).requires_grad_(True), [clip])
     loss.backward()
     assert torch.isfinite(loss) and figures["depth_error_m"] > 0
 

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
-
-# The folder tests/datasets looks like the package of that name, which transformers' Trainer would use.
-if (_found := importlib.util.find_spec("datasets")) is not None and _found.origin is None:
-    sys.modules["datasets"] = None  # type: ignore[assignment]
-    with contextlib.suppress(ImportError):
-        from transformers.utils.import_utils import is_datasets_available
-
-        is_datasets_available.cache_clear()
 
 # Own templates in the families' form. Qwen2.5-VL has a system prompt of its own, Qwen3-VL has none, InternVL writes a
 # picture as a placeholder and a line break.
@@ -32,19 +21,15 @@ SYSTEM = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
 QWEN = "<|vision_start|><|image_pad|><|vision_end|>"
 TEMPLATES = {
     "qwen2_5_vl": "{%- if messages[0].role != 'system' %}" + SYSTEM + "{% endif -%}" + TURNS.replace("IMAGE", QWEN),
+    "qwen2_vl": "{%- if messages[0].role != 'system' %}" + SYSTEM + "{% endif -%}" + TURNS.replace("IMAGE", QWEN),
     "qwen3_vl": TURNS.replace("IMAGE", QWEN),
     "internvl": TURNS.replace("IMAGE", "<IMG_CONTEXT>\n"),
 }
+_QWEN_WORDS = ["<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
 WORDS = {
-    "qwen2_5_vl": [
-        "<|im_start|>",
-        "<|im_end|>",
-        "<|vision_start|>",
-        "<|vision_end|>",
-        "<|image_pad|>",
-        "<|video_pad|>",
-    ],
-    "qwen3_vl": ["<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"],
+    "qwen2_vl": _QWEN_WORDS,
+    "qwen2_5_vl": _QWEN_WORDS,
+    "qwen3_vl": _QWEN_WORDS,
     "internvl": ["<|im_start|>", "<|im_end|>", "<img>", "</img>", "<IMG_CONTEXT>", "<video>"],
 }
 
@@ -96,6 +81,16 @@ def save_model(folder: Path, kind: str = "qwen2_5_vl", hidden: int = 32) -> Path
         if kind == "qwen3_vl":
             vision |= {"deepstack_visual_indexes": [0, 1], "num_position_embeddings": 16}
             rope["mrope_interleaved"] = True
+        elif kind == "qwen2_vl":
+            vision = {
+                "depth": 2,
+                "embed_dim": 16,
+                "mlp_ratio": 2,
+                "num_heads": 2,
+                "hidden_size": hidden,
+                "patch_size": 14,
+            }
+            text.pop("head_dim")
         else:
             vision |= {"window_size": 56, "fullatt_block_indexes": [1]}
         config = AutoConfig.for_model(

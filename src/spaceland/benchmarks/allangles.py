@@ -1,15 +1,18 @@
 """All-Angles Bench: two to four views of the same people and things, six categories.
 
-It is scored by a fork of VLMEvalKit; a row holds its options in the columns A, B, C, ...
+It is scored by a fork of VLMEvalKit, which asks a language model about replies that its rule cannot read: with
+`--judge` the protocol `official` does so, too. A row holds its options in the columns A, B, C, ...
 """
 
 from __future__ import annotations
 
 from spaceland.benchmarks.cards import Card, bare_letter, check_protocol
+from spaceland.benchmarks.choice_judge import judged_protocol
 from spaceland.benchmarks.choices import FIVE_WORDS, NO_JUDGE, by_letter, inferred_letter
 from spaceland.benchmarks.frames import FramePolicy
+from spaceland.benchmarks.judge import Judge
 from spaceland.benchmarks.means import TaskMeans
-from spaceland.benchmarks.types import Row
+from spaceland.benchmarks.types import Protocol, Row
 
 CATEGORIES = (
     "attribute_identification", "camera_pose_estimation", "counting", "manipulation", "relative_direction",
@@ -51,6 +54,12 @@ def is_text(value: object) -> bool:
     return value is not None and str(value).strip().lower() not in ("", "nan")
 
 
+def official(judge: Judge) -> Protocol:
+    """VLMEvalKit's rule, then a judge."""
+    return judged_protocol(_CARD, judge, _SCORER, _MEANS, FIVE_WORDS)
+
+
+_SCORER = "VLMEvalKit's multiple-choice scorer, of which All-Angles Bench (0e1d210) has a fork"
 _CARD = Card(
     name="allangles",
     title="All-Angles Bench",
@@ -64,9 +73,10 @@ _CARD = Card(
 _MEANS = TaskMeans(_CARD.task_of, overall="rows")
 BENCHMARK = _CARD.benchmark(
     _CARD.protocol(
-        "official-no-judge", "VLMEvalKit's multiple-choice scorer, of which All-Angles Bench (0e1d210) has a fork",
+        "official-no-judge", _SCORER,
         lambda reply, row: inferred_letter(reply, by_letter(columns(row))), _MEANS,
         {**FIVE_WORDS, **NO_JUDGE},
     ),
     _CARD.strict(_MEANS),
+    judged={"official": official},
 )  # fmt: skip

@@ -26,6 +26,7 @@ SCANREFER_EPS = 1e-8
 M3DREF_EPS = np.finfo(np.float32).eps
 THIN_FACE_M2 = 2e-4
 """PyTorch3D's limit: 1e-4 for each of the two triangles of a face."""
+_LEAST_EDGE_M, _TINY_M3 = 1e-3, 1e-8
 _FAR_M = 1e6
 """Nothing that is larger or farther away than this overlaps a room."""
 _CHUNK = 8192
@@ -45,6 +46,41 @@ def aligned_iou(
         volume_a, volume_b = _volume(low_a, high_a), _volume(low_b, high_b)
         iou = shared / (volume_a[:, None] + volume_b - shared + dtype(eps))
     return np.where(np.isfinite(iou), iou, dtype(0))
+
+
+def aligned_giou(a: Float[np.ndarray, "n 6"], b: Float[np.ndarray, "m 6"]) -> Float[np.ndarray, "n m"]:
+    """Generalised IoU of all pairs of axis-aligned boxes: IoU less the share of the enclosing box that neither fills.
+
+    1 for equal boxes, towards -1 for small boxes far apart. (Rezatofighi et al., 2019, algorithm 1.) NaN gives -1.
+    """
+    iou = aligned_iou(a, b)
+    with np.errstate(all="ignore"):
+        union = (_volumes(a)[:, None] + _volumes(b)) / (1 + iou)
+        found = iou - (1 - union / _around(a, b))
+    return np.where(np.isfinite(found), found, -1.0)
+
+
+def scan2cap_giou(a: Float[np.ndarray, "n 6"], b: Float[np.ndarray, "m 6"]) -> Float[np.ndarray, "n m"]:
+    """What the script of the Scan2Cap benchmark takes for generalised IoU: (volume a + volume b) / enclosing box - 1.
+
+    It was written for boxes whose second axis is the height. Here the third one is, so the rectangles that it cuts have
+    no extent and every overlap is 0. Edges below 1 mm count as 1 mm, volumes below 1e-8 as that; tiny pairs give 0.
+    """
+    volumes = [np.maximum(_volumes(boxes, _LEAST_EDGE_M), _TINY_M3) for boxes in (a, b)]
+    both, around = volumes[0][:, None] + volumes[1], _around(a, b)
+    with np.errstate(all="ignore"):
+        return np.where((around > 2 * _TINY_M3) & (both > 4 * _TINY_M3), both / around - 1, 0.0)
+
+
+def _around(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Volume of the box around each pair."""
+    low_a, high_a = _bounds(a, np.float64)
+    low_b, high_b = _bounds(b, np.float64)
+    return (np.maximum(high_a[:, None], high_b) - np.minimum(low_a[:, None], low_b)).prod(-1)
+
+
+def _volumes(boxes: np.ndarray, least_m: float = 0.0) -> np.ndarray:
+    return np.maximum(np.abs(np.asarray(boxes, dtype=np.float64).reshape(-1, 6)[:, 3:]), least_m).prod(-1)
 
 
 def _bounds(boxes: np.ndarray, dtype: Any) -> tuple[np.ndarray, np.ndarray]:

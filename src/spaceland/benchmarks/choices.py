@@ -77,6 +77,8 @@ _REFUSALS = (
 _SIGNS = ".()[],:;!*#{}"
 _TO_BLANKS = str.maketrans(_SIGNS, " " * len(_SIGNS))
 _NEAR_THE_END = 5
+NO_OPTION = "Z"
+"""What VLMEvalKit calls a reply that refuses, or means none of the options."""
 
 
 def first_letter(reply: str) -> str | None:
@@ -237,14 +239,24 @@ def inferred_letter(reply: str, options: Mapping[str, str]) -> str | None:
     >>> inferred_letter("It is (B).", {"A": "left", "B": "right"}), inferred_letter("to the left", {"A": "left"})
     ('B', None)
     """
+    letter = inferred_choice(reply, options)
+    return None if letter == NO_OPTION else letter
+
+
+def inferred_choice(reply: str, options: Mapping[str, str]) -> str | None:
+    """`inferred_letter`, and Z (`NO_OPTION`) where the reply refuses or says Z: a judge is not asked about those.
+
+    >>> inferred_choice("Cannot determine the answer", {"A": "left"}), inferred_choice("Well", {"A": "left"})
+    ('Z', None)
+    """
     if any(refusal in reply for refusal in _REFUSALS):
-        return None
+        return NO_OPTION
     words = reply.translate(_TO_BLANKS).split()
     named = [letter for letter in options if letter in words]
     if len(named) == 1 and words.index(named[0]) > len(words) - _NEAR_THE_END:
         return named[0]
-    if not named and "Z" in words:
-        return None
+    if not named and NO_OPTION in words:
+        return NO_OPTION
     text = reply.lower()
     if len(text) > 2 * sum(map(len, options.values())):
         return None

@@ -19,6 +19,7 @@ KNOWN = {
     "sqa3d": "spaceland.benchmarks.sqa3d",
     "sqa3d-place": "spaceland.benchmarks.sqa3d_place",
     "scan2cap": "spaceland.benchmarks.scan2cap",
+    "scan2cap-dense": "spaceland.benchmarks.scan2cap_dense",
     "cvbench": "spaceland.benchmarks.cvbench",
     "blink": "spaceland.benchmarks.blink",
     "mmsi": "spaceland.benchmarks.mmsi",

@@ -1,12 +1,18 @@
-"""MMSI-Bench: 1,000 questions on two to ten pictures, eleven types; options stand inside the question."""
+"""MMSI-Bench: 1,000 questions on two to ten pictures, eleven types; options stand inside the question.
+
+A reply without a letter goes to a language model in the released code, "by the default settings of VLMEvalKit". The
+default here, `official-no-judge`, counts it as wrong; with `--judge` the protocol `official` asks one.
+"""
 
 from __future__ import annotations
 
 from spaceland.benchmarks.cards import Card, bare_letter, check_protocol
-from spaceland.benchmarks.choices import options_in_text, quoted_letter
+from spaceland.benchmarks.choice_judge import judged_protocol
+from spaceland.benchmarks.choices import FIVE_WORDS, options_in_text, quoted_letter
 from spaceland.benchmarks.frames import FramePolicy
+from spaceland.benchmarks.judge import Judge
 from spaceland.benchmarks.means import TaskMeans
-from spaceland.benchmarks.types import Row
+from spaceland.benchmarks.types import Protocol, Row
 from spaceland.benchmarks.vlmevalkit import option_letter
 
 FRAMES: dict[str, FramePolicy] = {"official": FramePolicy(rule="all", published="rule all pictures of the row")}
@@ -25,6 +31,23 @@ def prompt(row: Row, protocol: str = "official-no-judge") -> str:
     """
     check_protocol(BENCHMARK, protocol)
     return str(row["question"]) + PROMPTS["post"]
+
+
+def official(judge: Judge) -> Protocol:
+    """The released rule, then VLMEvalKit's, then a judge."""
+    return judged_protocol(
+        _CARD,
+        judge,
+        "the scorer of MMSI-Bench (InternRobotics, 2025-08-08)",
+        _MEANS,
+        {
+            **_QUOTED,
+            **FIVE_WORDS,
+            "options-of-the-question": "rows have no fields of options; VLMEvalKit's rule and the judge get those that "
+            "stand in the question",
+        },
+        first=lambda reply, row: quoted_letter(reply),
+    )
 
 
 def _task_of(row: Row) -> str:
@@ -62,4 +85,5 @@ BENCHMARK = _CARD.benchmark(
         lambda reply, row: option_letter(reply), _MEANS,
     ),
     _CARD.strict(_MEANS),
+    judged={"official": official},
 )  # fmt: skip

@@ -6,6 +6,9 @@
 Five codes score it, and the same predictions differ by a factor of two in exact match and 50 points of CIDEr between
 them: they clean neither, one or both sides, and use the PTB tokeniser or not. `official` is the scorer of the data set.
 CIDEr is x 100 as papers print it, so its maximum is 1000; METEOR and SPICE are None without Java.
+
+A reply that as a whole is a JSON list of texts holds ranked answers, the best first. Its first is the answer for every
+metric of every protocol; `official` also reports EM@10 from the first ten, None where no reply is such a list.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from spaceland.benchmarks.text.answers import (
     AnswerRule,
     answers_of,
     answers_problem,
+    best_answer,
     match_all,
     match_exact,
     match_first,
@@ -27,6 +31,7 @@ from spaceland.benchmarks.text.answers import (
     released_fields,
     summarise_answers,
     unchanged,
+    with_exact_match_at_ten,
 )
 from spaceland.benchmarks.text.fvalue import f_value
 from spaceland.benchmarks.types import Benchmark, Protocol, Reply, Row, RowScore, Summary
@@ -62,9 +67,11 @@ def prompt(row: Row, protocol: str = "official") -> str:
     return PROMPTS.get(protocol, PROMPTS["chat-scene"]).format(question=row["question"])
 
 
-def _protocol(name: str, about: str, rule: AnswerRule, deviations: dict[str, str]) -> Protocol:
+def _protocol(name: str, about: str, rule: AnswerRule, deviations: dict[str, str], *, at_ten: bool = False) -> Protocol:
     def score(rows: Sequence[Row], replies: Sequence[Reply]) -> list[RowScore]:
-        return rule.score([answers_of(row) for row in rows], replies)
+        references = [answers_of(row) for row in rows]
+        scores = rule.score(references, [best_answer(reply) for reply in replies])
+        return list(with_exact_match_at_ten(scores, references, replies) if at_ten else scores)
 
     return Protocol(name, about, score, _summarise, deviations)
 
@@ -88,10 +95,12 @@ PROTOCOLS = (
         AnswerRule(match_exact, caption_reply=one_line, caption_reference=one_line, more={"F-value": f_value}),
         {
             "raw-exact-match": "case, articles and a final full stop count: 'Brown.' is not 'brown'",
-            "one-answer": "EM@10 needs ten ranked answers; a model that writes one has none to report",
+            "ranked-in-the-reply": "EM@10 is of replies that are JSON lists of texts, and null where none is one; "
+            "among such a plain reply is a list of one",
             "empty-f-value": "the released F-value divides by zero on an empty reply; here it is 0",
             "lemma-rules": "base forms by rules of ours, equal to WordNet on all words of ScanQA val",
         },
+        at_ten=True,
     ),
     _protocol(
         "chat-scene",

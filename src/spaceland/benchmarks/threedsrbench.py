@@ -3,6 +3,7 @@
 In the circular release every question comes with its options turned round and with its picture mirrored: "VIN6MS3J",
 "VIN6MS3J-1", "VIN6MS3J-flip", "VIN6MS3J-flip-1". `official-no-judge` counts a question only when all of them are right;
 `plain` and `lmms-eval` average rows. All give all four figures as groups; on rows without variants they are the same.
+VLMEvalKit asks a language model about replies that its rule cannot read; with `--judge` the protocol `official` does.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from collections.abc import Callable, Sequence
 from spaceland.benchmarks.allangles import PROMPTS as PROMPTS
 from spaceland.benchmarks.allangles import columns, vlmevalkit_prompt
 from spaceland.benchmarks.cards import Card, bare_letter, check_protocol
+from spaceland.benchmarks.choice_judge import judged_protocol
 from spaceland.benchmarks.choices import FIVE_WORDS, NO_JUDGE, by_letter, inferred_letter, pattern_letter
 from spaceland.benchmarks.frames import FramePolicy
-from spaceland.benchmarks.types import Row, RowScore, Summary
+from spaceland.benchmarks.judge import Judge
+from spaceland.benchmarks.types import Protocol, Row, RowScore, Summary
 
 MAIN = ("height", "location", "orientation", "multi_object")
 FRAMES: dict[str, FramePolicy] = {
@@ -85,6 +88,12 @@ def summarise(rows: Sequence[Row], scores: Sequence[RowScore], counted: str = "p
     )
 
 
+def official(judge: Judge) -> Protocol:
+    """VLMEvalKit's rule, then a judge; a question counts when all its variants in the file are right."""
+    about = "VLMEvalKit's multiple-choice scorer; a question counts when all its variants in the file are right"
+    return judged_protocol(_CARD, judge, about, _all_variants, {**FIVE_WORDS, **_VARIANTS}, bootstrap=False)
+
+
 def _all_variants(rows: Sequence[Row], scores: Sequence[RowScore]) -> Summary:
     return summarise(rows, scores, "circular and flip")
 
@@ -100,11 +109,12 @@ _CARD = Card(
     expected_rows={"circular (by others)": 11686},
 )
 _INFER = {**FIVE_WORDS, **NO_JUDGE}
+_VARIANTS = {"all-variants": "one wrong variant makes a question wrong: four guesses of two options give 6.25"}
 BENCHMARK = _CARD.benchmark(
     _CARD.protocol(
         "official-no-judge", "VLMEvalKit's rule; a question counts when all its variants in the file are right",
         lambda reply, row: inferred_letter(reply, by_letter(columns(row))), _all_variants,
-        {**_INFER, "all-variants": "one wrong variant makes a question wrong: four guesses of two options give 6.25"},
+        {**_INFER, **_VARIANTS},
         bootstrap=False,
     ),
     _CARD.protocol(
@@ -117,4 +127,5 @@ BENCHMARK = _CARD.benchmark(
         bootstrap=False,
     ),
     _CARD.strict(_all_variants, bootstrap=False),
+    judged={"official": official},
 )  # fmt: skip

@@ -27,6 +27,7 @@ from spaceland.models.base import load_base
 from spaceland.models.families import family_of
 from spaceland.models.geometry_vlm import GeometryVLM
 from spaceland.models.grid import TokenGrid
+from spaceland.models.lora import load_lora
 from spaceland.models.processor import GeometryProcessor
 from spaceland.models.sources import CONFIG, VGLLM, Sources
 from spaceland.models.types import GeometryEncoder
@@ -163,12 +164,7 @@ def load(
         if dtype is not None:
             model.adapter.to(dtype)
     if lora:
-        from peft import PeftModel
-
-        try:
-            model.vlm = PeftModel.from_pretrained(vlm, str(folder / LORA), is_trainable=trainable)
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise ChatError(f"{folder / LORA} cannot be loaded: {error}; copy the folder again") from error
+        model.vlm = load_lora(vlm, folder / LORA, trainable=trainable)
     return model.to(device).eval()
 
 

@@ -296,6 +296,10 @@ def check_config(config: TrainConfig) -> None:
             f"save_every ({config.save_every}) must be a multiple of log_every ({config.log_every}), so that a run "
             "that goes on logs the same figures",
         ),
+        (
+            bool(config.fsdp.get("cpu_ram_efficient_loading")),
+            "fsdp.cpu_ram_efficient_loading leaves models without weights on most processes; take it out",
+        ),
         (not 0 <= config.max_broken <= 1, "max_broken is a share from 0 to 1"),
         (config.model.vlm == "tiny" and config.model.tiny is None, 'vlm = "tiny" needs a table [model.tiny]'),
         (

@@ -13,6 +13,7 @@ killed anywhere and one that never was do the same things.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -37,7 +38,7 @@ from spaceland.training.parts import count_parts, set_dtypes, set_trained
 from spaceland.training.plan import RunPlan, StagePlan, make_rooms, memory_report, plan_run
 from spaceland.training.stage import make_trainer
 from spaceland.training.start import named_parts
-from spaceland.training.tables import differences
+from spaceland.training.tables import differences, from_table
 from spaceland.training.trainer import load_tensors, trained_tensors
 from spaceland.training.truth import room_truth
 
@@ -137,7 +138,11 @@ def _claim(out: Path, table: dict[str, Any], resume: bool) -> None:
         return
     if not resume:
         raise TrainingError(f"{out} holds a run already; add --resume to go on, or choose another --out")
-    changed = [line for line in differences(read_json(path), table) if not line.startswith(_MAY_CHANGE)]
+    old = read_json(path)
+    with contextlib.suppress(TrainingError, KeyError, TypeError):
+        # Settings that came later are as they are by default.
+        old["config"] = config_table(from_table(TrainConfig, old["config"], str(path)))
+    changed = [line for line in differences(old, table) if not line.startswith(_MAY_CHANGE)]
     if changed:
         raise TrainingError(
             f"{out} was begun with another configuration: {'; '.join(changed)}. Go on with the old one, or choose "

@@ -55,9 +55,13 @@ def make_trainer(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         try:
+            arguments = _arguments(config, stage, folder, held_out is not None)
+            if config.fsdp and isinstance(model.encoder, torch.nn.Module):
+                # Sharding moves submodules alone, and the encoder is none.
+                model.encoder.to(arguments.device)
             return StageTrainer(
                 model=model,
-                args=_arguments(config, stage, folder, held_out is not None),
+                args=arguments,
                 data_collator=collator,
                 train_dataset=samples,
                 eval_dataset=held_out,
@@ -86,7 +90,8 @@ def with_max_tokens(processor: GeometryProcessor, max_tokens: int) -> GeometryPr
 
 def _arguments(config: TrainConfig, stage: StagePlan, folder: Path, evaluates: bool) -> TrainingArguments:
     settings, state = stage.stage, PartialState()
-    forks = hasattr(os, "fork")
+    # More workers than processors only wait for each other. They decide nothing about what is learnt.
+    workers = min(config.workers, os.cpu_count() or 1) if hasattr(os, "fork") else 0
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=stage.order.num_steps,
@@ -117,8 +122,8 @@ def _arguments(config: TrainConfig, stage: StagePlan, folder: Path, evaluates: b
         disable_tqdm=True,
         remove_unused_columns=False,
         label_names=["labels"],
-        dataloader_num_workers=config.workers if forks else 0,
-        dataloader_multiprocessing_context="fork" if config.workers and forks else None,
+        dataloader_num_workers=workers,
+        dataloader_multiprocessing_context="fork" if workers else None,
         dataloader_pin_memory=torch.cuda.is_available(),
         ddp_find_unused_parameters=config.find_unused if state.num_processes > 1 else None,
         fsdp=bool(config.fsdp) or None,

@@ -14,11 +14,13 @@ from torch import nn
 
 from spaceland.errors import SceneError, TrainingError
 from spaceland.files import read_json
+from spaceland.models.encoders.feature_cache import CachedEncoder
 from spaceland.models.encoders.weight_files import read_config
 from spaceland.models.geometry_vlm import GeometryVLM
 from spaceland.models.saved import BASE, LORA
 from spaceland.models.sources import CONFIG, VGLLM
 from spaceland.models.types import GeometryEncoder
+from spaceland.models.vgllm_checkpoints import open_vgllm_encoder
 from spaceland.training.config import OWN, LoraSettings, ModelConfig
 
 
@@ -35,9 +37,10 @@ def open_whole(config: ModelConfig, encoder: GeometryEncoder | None, *, seed: in
         ChatError, EncoderError: see `load` and `load_vgllm`.
     """
     if config.vlm.startswith(VGLLM):
-        model = GeometryVLM.from_vgllm(
-            config.vlm.removeprefix(VGLLM), encoder=encoder, rotation=config.rotation, attention=config.attention
-        )
+        where = config.vlm.removeprefix(VGLLM)
+        if encoder is None and cache is not None:
+            encoder = CachedEncoder(open_vgllm_encoder(where), cache)
+        model = GeometryVLM.from_vgllm(where, encoder=encoder, rotation=config.rotation, attention=config.attention)
     else:
         model = GeometryVLM.from_pretrained(
             config.vlm, encoder=encoder, trainable=True, cache=cache, attention=config.attention

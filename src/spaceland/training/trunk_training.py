@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from spaceland.chat.pictures import read_rgb
 from spaceland.errors import TrainingError
 from spaceland.models.blocks import LayerScale
+from spaceland.models.encoders.dpt_head import depth_of
 from spaceland.models.encoders.pose_encoding import decode_pose, encode_pose
 from spaceland.models.encoders.tiny_trunk import TINY_TRUNK
 from spaceland.models.encoders.vggt import Vggt, VggtConfig, save_vggt
@@ -38,11 +39,11 @@ ROUND_DECAY = 0.6
 class TrunkTraining:
     """How the trunk is trained."""
 
-    steps: int = 600
-    clips: int = 4
+    steps: int = 2000
+    clips: int = 8
     """Of a step."""
-    most_frames: int = 4
-    """A clip has two frames to so many."""
+    most_frames: int = 3
+    """The clips of a step have two frames to so many."""
     farthest: int = 5
     """Frames of the walk that one frame of a clip may be from the first."""
     lr: float = 1e-3
@@ -105,13 +106,20 @@ def read_walks(folder: Path) -> list[Walk]:
 
 
 def draw_clip(walk: Walk, rng: Random, num: int, farthest: int, marked: bool = False) -> TrunkClip:
-    """A frame of the walk and up to `num` - 1 others near it, in random order."""
-    while True:
-        first = rng.randrange(len(walk.numbers))
-        near = [k for k, n in enumerate(walk.numbers) if k != first and abs(n - walk.numbers[first]) <= farthest]
-        if near:
-            break
-    chosen = [first, *rng.sample(near, min(num - 1, len(near)))]
+    """A frame of the walk and `num` - 1 others near it, in random order.
+
+    Raises:
+        TrainingError: no frame of the walk has so many near it.
+    """
+    near = {
+        first: [k for k, n in enumerate(walk.numbers) if k != first and abs(n - number) <= farthest]
+        for first, number in enumerate(walk.numbers)
+    }
+    able = [first for first, others in near.items() if len(others) >= num - 1]
+    if not able:
+        raise TrainingError(f"no frame of a walk of {len(near)} has {num - 1} others near it; give more frames")
+    first = rng.choice(able)
+    chosen = [first, *rng.sample(near[first], num - 1)]
     colors = walk.colors[chosen]
     if marked:
         colors = np.stack([draw_marks(color, _discs(rng)) for color in colors])
@@ -147,19 +155,18 @@ def new_trunk(config: VggtConfig = TINY_TRUNK, seed: int = 0) -> Vggt:
     return model
 
 
-def trunk_loss(model: Vggt, clip: TrunkClip, pose_weight: float = 1.0) -> tuple[Tensor, dict[str, float]]:
-    """Loss of a clip, and its parts for reports: mean depth error in metres and mean error of the last encoding."""
-    height, width = clip.frames.shape[-2:]
-    patch = model.config.patch_size
-    tokens = model(clip.frames, model.head_layers)
-    depth, confidence, rounds = model_depth_and_pose(model, tokens, (height // patch, width // patch))
-    known = clip.depth_m > 0
-    error = (depth - clip.depth_m).abs()[known]
+def trunk_loss(model: Vggt, clips: Sequence[TrunkClip], pose_weight: float = 1.0) -> tuple[Tensor, dict[str, float]]:
+    """Loss of clips of one length, and its parts for reports: mean errors of depth and of the last pose encoding."""
+    height, width = clips[0].frames.shape[-2:]
+    depth, confidence, rounds = depth_and_poses(model, torch.stack([clip.frames for clip in clips]))
+    truth_m = torch.stack([clip.depth_m for clip in clips])
+    known = truth_m > 0
+    error = (depth - truth_m).abs()[known]
     sure = confidence[known]
     depth_loss = (sure * error - ALPHA * sure.log()).mean()
-    truth = encode_pose(clip.T_world_cam, clip.K, height, width)
-    by_round = (rounds - truth).abs().mean((1, 2))
-    weights = ROUND_DECAY ** torch.arange(len(rounds) - 1, -1, -1, dtype=by_round.dtype)
+    truth = torch.stack([encode_pose(clip.T_world_cam, clip.K, height, width) for clip in clips])
+    by_round = (rounds - truth[:, None]).abs().mean((0, 2, 3))
+    weights = ROUND_DECAY ** torch.arange(len(by_round) - 1, -1, -1, dtype=by_round.dtype)
     pose_loss = (weights * by_round).sum() / weights.sum()
     return depth_loss + pose_weight * pose_loss, {
         "depth_error_m": float(error.mean().detach()),
@@ -167,16 +174,28 @@ def trunk_loss(model: Vggt, clip: TrunkClip, pose_weight: float = 1.0) -> tuple[
     }
 
 
-def model_depth_and_pose(
-    model: Vggt, tokens: dict[int, Tensor], grid: tuple[int, int]
-) -> tuple[Float[Tensor, "s h w"], Float[Tensor, "s h w"], Float[Tensor, "i s 9"]]:
-    """Depth, its confidence and pose encodings, without the point head."""
-    from spaceland.models.encoders.dpt_head import depth_of
+def depth_and_poses(
+    model: Vggt, frames: Float[Tensor, "b s 3 h w"]
+) -> tuple[Float[Tensor, "b s h w"], Float[Tensor, "b s h w"], Float[Tensor, "b i s 9"]]:
+    """Depth, its confidence and pose encodings of several clips at once, without the point head.
 
-    special = model.trunk.config.num_special
-    dense = [tokens[layer][:, special:] for layer in model.config.dpt_layers]
+    The network itself takes one clip; with networks and clips as small as these most of the time would go into calls.
+    """
+    num, size, _, height, width = frames.shape
+    patch = model.config.patch_size
+    grid = (height // patch, width // patch)
+    trunk = model.trunk
+    x = torch.cat([trunk.special_tokens(size).repeat(num, 1, 1), model.vit(frames.flatten(0, 1))], dim=1)
+    in_frame, in_clip = trunk.angles(grid, size, x)
+    layers = []
+    for in_frames, in_all in zip(trunk.frame_blocks, trunk.global_blocks, strict=True):
+        within = in_frames(x, in_frame)
+        x = in_all(within.reshape(num, -1, x.shape[-1]), in_clip).reshape(x.shape)
+        layers.append(torch.cat([within, x], dim=-1))
+    dense = [layers[k][:, trunk.config.num_special :] for k in model.config.dpt_layers]
     depth, confidence = depth_of(model.depth_head(dense, grid))
-    return depth, confidence, model.camera_head(tokens[model.config.depth - 1][:, 0])
+    poses = torch.stack([model.camera_head(tokens) for tokens in layers[-1][:, 0].unflatten(0, (num, size))])
+    return depth.unflatten(0, (num, size)), confidence.unflatten(0, (num, size)), poses
 
 
 def train_trunk(
@@ -202,19 +221,18 @@ def train_trunk(
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _share(step, settings))
     rng = Random(settings.seed)
     for step in range(settings.steps):
-        sums: dict[str, float] = {}
-        for _ in range(settings.clips):
-            num = rng.randint(2, settings.most_frames)
-            clip = draw_clip(rng.choice(walks), rng, num, settings.farthest, rng.random() < settings.marked)
-            loss, figures = trunk_loss(model, clip, settings.pose_weight)
-            (loss / settings.clips).backward()
-            for name, value in ({"loss": float(loss.detach())} | figures).items():
-                sums[name] = sums.get(name, 0.0) + value / settings.clips
+        num = rng.randint(2, settings.most_frames)
+        clips = [
+            draw_clip(rng.choice(walks), rng, num, settings.farthest, rng.random() < settings.marked)
+            for _ in range(settings.clips)
+        ]
+        loss, figures = trunk_loss(model, clips, settings.pose_weight)
+        loss.backward()
         nn.utils.clip_grad_norm_(trained, 1.0)
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        told(step + 1, sums)
+        told(step + 1, {"loss": float(loss.detach()), **figures})
     return model.requires_grad_(False).eval()
 
 
@@ -251,10 +269,9 @@ def held_out(
         for _ in range(pairs):
             clip = draw_clip(walk, rng, 2, 5)
             height, width = clip.frames.shape[-2:]
-            patch = model.config.patch_size
-            tokens = model(clip.frames, model.head_layers)
-            depth, _, rounds = model_depth_and_pose(model, tokens, (height // patch, width // patch))
-            poses, _ = decode_pose(rounds[-1], height, width)
+            depths, _, rounds = depth_and_poses(model, clip.frames[None])
+            depth = depths[0]
+            poses, _ = decode_pose(rounds[0, -1], height, width)
             moved = torch.linalg.inv(poses[0]) @ poses[1]
             valid = clip.depth_m > 0
             for name, said in (("", depth), ("_trivial", usual.expand_as(depth))):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spaceland.benchmarks.scan2cap_rows import rows_from_scanrefer
+from spaceland.benchmarks.scan2cap_scenes import scenes_from_scanrefer
 from spaceland.benchmarks.types import Row
 
 _VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm")
@@ -54,8 +55,16 @@ def with_pruned(records: list[dict[str, Any]], folder: Path | None) -> list[dict
 
 def captioned_objects(records: list[dict[str, Any]], folder: Path | None) -> list[dict[str, Any]]:
     """Scan2Cap: descriptions of ScanRefer grouped to objects, of which the true boxes are captioned (IoU 1)."""
-    one_each = records and all("description" in record and "object_name" in record for record in records)
-    return rows_from_scanrefer(records) if one_each else records
+    return rows_from_scanrefer(records) if _one_description_each(records) else records
+
+
+def described_scenes(records: list[dict[str, Any]], folder: Path | None) -> list[dict[str, Any]]:
+    """Dense captioning: descriptions of ScanRefer grouped to objects, and these to scenes; boxes come from elsewhere."""
+    return scenes_from_scanrefer(records) if _one_description_each(records) else records
+
+
+def _one_description_each(records: list[dict[str, Any]]) -> bool:
+    return bool(records) and all("description" in record and "object_name" in record for record in records)
 
 
 def site_visuals(records: list[dict[str, Any]], folder: Path | None) -> list[dict[str, Any]]:

@@ -133,6 +133,11 @@ RELEASED: Mapping[str, Released] = {
         fit=fitting.captioned_objects,
         media=fitting.row_images,
     ),
+    "scan2cap-dense": Released(
+        where="ScanRefer's rows (on request: ScanRefer_filtered_val.json), grouped by scene; boxes by a side file",
+        files=(("*ScanRefer_filtered_val.json",),),
+        fit=fitting.described_scenes,
+    ),
     "cvbench": Released(
         repo="nyu-visionx/CV-Bench",
         where="https://huggingface.co/datasets/nyu-visionx/CV-Bench",

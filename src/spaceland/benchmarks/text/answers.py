@@ -13,8 +13,9 @@ match after an earlier one was found inside the reply.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from spaceland.benchmarks.types import Reply, Row, RowScore, Summary
 
 Match = Callable[[str, Sequence[str]], tuple[float, float | None]]
 """(prepared reply, prepared references) -> exact match and refined exact match (None where a protocol has none)."""
+MOST_RANKED = 10
 SHORT_ANSWER = "Answer the question using a single word or phrase."
 _TABLE = ""
 
@@ -56,9 +58,9 @@ class AnswerRule:
     caption_reference: Callable[[str], str] | None = None
     more: Mapping[str, Callable[[str, Sequence[str]], float]] | None = None
 
-    def score(self, references: Sequence[Sequence[str]], replies: Sequence[Reply]) -> list[RowScore]:
+    def score(self, references: Sequence[Sequence[str]], replies: Sequence[Reply]) -> list[CaptionScore]:
         """A score for every row. A missing reply scores 0 everywhere and is an empty caption in the corpus."""
-        found: list[RowScore] = []
+        found: list[CaptionScore] = []
         table = None
         if self.captions and replies:
             table = caption_table(
@@ -94,6 +96,45 @@ def answers_of(row: Row) -> list[str]:
     return [str(answer["answer"]) if isinstance(answer, Mapping) else str(answer) for answer in row["answers"]]
 
 
+def ranked_answers(reply: str) -> list[str] | None:
+    """Answers of a reply that as a whole is a JSON list of texts, the best first, at most ten; None for any other.
+
+    >>> ranked_answers('["brown", "black"]'), ranked_answers("brown"), ranked_answers("[1]")
+    (['brown', 'black'], None, None)
+    """
+    if not (text := reply.strip()).startswith("["):
+        return None
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found[:MOST_RANKED] if isinstance(found, list) and all(isinstance(one, str) for one in found) else None
+
+
+def best_answer(reply: Reply) -> Reply:
+    """The first of ranked answers (nothing of an empty list), any other reply as it is."""
+    ranked = None if reply is None else ranked_answers(reply)
+    return reply if ranked is None else next(iter(ranked), "")
+
+
+def with_exact_match_at_ten(
+    scores: Sequence[CaptionScore], references: Sequence[Sequence[str]], replies: Sequence[Reply]
+) -> list[CaptionScore]:
+    """Scores with "EM@10": 1 where one of ten ranked answers is a reference, character by character.
+
+    None for all rows where no reply is ranked. Beside ranked ones a plain reply is a list of one, a missing one wrong.
+    """
+    lists = [[] if reply is None else ranked_answers(reply) for reply in replies]
+    any_ranked = any(ranked is not None for reply, ranked in zip(replies, lists, strict=True) if reply is not None)
+    found = []
+    for score, texts, reply, ranked in zip(scores, references, replies, lists, strict=True):
+        said = [str(reply)] if ranked is None else ranked
+        at_ten = float(any(one in texts for one in said)) if any_ranked else None
+        metrics = {"EM": score.metrics["EM"], "EM@10": at_ten, **score.metrics}
+        found.append(replace(score, metrics=metrics))
+    return found
+
+
 def answers_problem(row: Row) -> str | None:
     """What is wrong with a row of ScanQA or SQA3D, in words."""
     lacking = [key for key in ("question_id", "question", "answers") if key not in row]
@@ -110,7 +151,10 @@ def answers_problem(row: Row) -> str | None:
 def summarise_answers(
     rows: Sequence[Row], scores: Sequence[RowScore], task_of: Callable[[Row], str], tasks: Sequence[str] = ()
 ) -> Summary:
-    """Percentages: overall is exact match over all rows, tasks exact match by kind of row, groups all metrics."""
+    """Percentages: overall is exact match over all rows, tasks exact match by kind of row, groups all metrics.
+
+    A metric that no row has is None.
+    """
     if not scores:
         return Summary(None)
     by_task: dict[str, list[float]] = {task: [] for task in tasks}
@@ -120,7 +164,8 @@ def summarise_answers(
     groups: dict[str, float | None] = {}
     for name in scores[0].metrics:
         if name not in captions:
-            groups[name] = mean_metric(scores, name)
+            known = any(score.metrics[name] is not None for score in scores)
+            groups[name] = mean_metric(scores, name) if known else None
     return Summary(
         groups["EM"],
         {task: 100 * float(np.mean(values)) for task, values in by_task.items() if values},
