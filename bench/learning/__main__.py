@@ -17,7 +17,13 @@ from collections import defaultdict
 from datetime import date
 from pathlib import Path
 
-from bench.learning.config import Cell, Experiment, cells_of, data_name, data_spec, read_experiment
+from bench.learning.config import TRUNK, Cell, Experiment, cells_of, data_name, data_spec, read_experiment
+
+from spaceland.errors import TrainingError
+from spaceland.files import read_json, write_json, write_text
+
+BEGIN, END = "<!-- tables -->", "<!-- end of tables -->"
+"""Lines of a page between which `--write` puts the tables."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -35,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--only", choices=("data", "trunk"), help="stop after this")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     parser.add_argument("--table", action="store_true", help="only the table of the runs that are done")
+    parser.add_argument("--write", type=Path, help="put the tables between the marks of this page, too")
     args = parser.parse_args(argv)
     experiment = read_experiment(args.config)
     cells = [
@@ -57,14 +64,22 @@ def main(argv: list[str] | None = None) -> int:
         make_all_data(experiment, cells, args.out, args.part, args.workers)
         if args.only == "data":
             return 0
-        if experiment.trunk is not None and any("tiny-trunk" in cell.arm.encoder for cell in cells):
+        if experiment.trunk is not None and any(TRUNK in cell.arm.encoder for cell in cells):
             print(make_trunk(experiment, args.out, args.part)["held_out"])
         if args.only == "trunk":
             return 0
         for cell in cells:
             print(f"== {cell.name}", flush=True)
             run_cell(experiment, cell, args.out, args.part)
-    print(tables(experiment, args.out, args.part))
+    made = tables(experiment, args.out, args.part)
+    print(made)
+    if args.write is not None:
+        page = args.write.read_text("utf-8")
+        before, _, rest = page.partition(BEGIN)
+        _, found, after = rest.partition(END)
+        if not found:
+            raise TrainingError(f"{args.write} has no lines '{BEGIN}' and '{END}' for the tables")
+        write_text(args.write, f"{before}{BEGIN}\n\n{made}\n{END}{after}")
     return 0
 
 
@@ -87,9 +102,7 @@ def tables(experiment: Experiment, out: Path, part: str) -> str:
     import torch
     import transformers
     from bench.learning.runs import finished, frequency, held_out_samples
-    from bench.learning.table import figures, markdown
-
-    from spaceland.files import write_json, write_text
+    from bench.learning.table import figures, markdown, trunk_markdown
 
     runs = defaultdict(list)
     for run in finished(out, part):
@@ -115,6 +128,9 @@ def tables(experiment: Experiment, out: Path, part: str) -> str:
             f"{cpu / 60:.0f} minutes of processor time\n",
             markdown(entries, [arm.name for arm in experiment.arms]),
         ]
+    report = out / "trunk" / "report.json"
+    if report.is_file():
+        text.append(trunk_markdown(read_json(report)))
     write_json(out / f"table-{part}.json", found)
     write_text(out / f"table-{part}.md", "\n".join(text))
     return "\n".join(text)

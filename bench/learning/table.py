@@ -106,3 +106,25 @@ def markdown(entries: Sequence[Mapping[str, Any]], order: Sequence[str]) -> str:
 def _cell(entry: Mapping[str, Any]) -> str:
     low, high = entry["interval"]
     return f"{entry['score']:.1f} ({low:.1f} to {high:.1f})"
+
+
+def trunk_markdown(report: Mapping[str, Any]) -> str:
+    """The trunk's own figures on rooms that it never saw, beside what needs no looking."""
+    found = report["held_out"]
+    lines = [
+        f"The trunk: {report['parameters'] / 1e6:.1f} million parameters, {report['steps']} steps of {report['clips']} "
+        f"clips from {report['frames']} frames of {report['rooms']} rooms, {report['cpu_s'] / 60:.0f} minutes of "
+        f"processor time; {found['pairs']:.0f} clips of two frames of {report['rooms_held_out']} other rooms "
+        f"({report['part']}).",
+        "",
+        "| mean error | trunk | trivial |",
+        "|---|---|---|",
+    ]
+    for name, words, digits in (
+        ("depth_abs_rel", "depth, as a share of the true one", 3),
+        ("depth_error_m", "depth, m", 2),
+        ("rotation_deg", "rotation between the two frames, degrees", 1),
+        ("translation_m", "translation between the two frames, m", 2),
+    ):
+        lines.append(f"| {words} | {found[name]:.{digits}f} | {found[f'{name}_trivial']:.{digits}f} |")
+    return "\n".join(lines) + "\n"

@@ -145,6 +145,19 @@ def _scan2cap(rows: Rows, folder: Path) -> None:
     write_json(folder / "ScanRefer_filtered_train.json", table[:2])
 
 
+def _dense(rows: Rows, folder: Path) -> None:
+    """The same file, and as Scan2Cap's benchmark scripts write it, with the corners of the object's box."""
+    things = [{"scene_id": row["scene_id"], **thing} for row in rows for thing in row["objects"]]
+    _scan2cap(things, folder)
+    table = json.loads((folder / "ScanRefer_filtered_val.json").read_text())
+    corners = np.array([[x, y, z] for z in (0.5, -0.5) for x in (0.5, -0.5) for y in (0.5, -0.5)])
+    boxes = {(thing["scene_id"], thing["object_id"]): np.array(thing["box"]) for thing in things}
+    for row in table:
+        box = boxes[row["scene_id"], row["object_id"]]
+        row["bbox"] = (box[:3] + corners * box[3:]).tolist()
+    write_json(folder / "ScanRefer_filtered_val_gt_bbox.json", table)
+
+
 def vg_llm_captions(rows: Rows) -> Rows:
     """VG LLM's evaluation rows of Scan2Cap: no id, no prompt; the object's number is in `metadata`, its scene in the
     paths of the frames, the place in the conversation, and boxes are those of the aligned room."""
@@ -287,6 +300,7 @@ def _vstibench(rows: Rows, folder: Path) -> None:
 WRITERS: dict[str, Callable[[Rows, Path], None]] = {
     "vsibench": _vsibench, "sparbench": _sparbench, "scanrefer": _scanrefer, "multi3drefer": _multi3drefer,
     "embodiedscan-det": _detection, "scanqa": _scanqa, "sqa3d": _sqa3d, "sqa3d-place": _sqa3d, "scan2cap": _scan2cap,
+    "scan2cap-dense": _dense,
     "cvbench": _cvbench, "blink": _blink, "mmsi": _mmsi, "mindcube": _mindcube, "viewspatial": _viewspatial,
     "site": _site, "sti": _sti, "openeqa": _openeqa, "allangles": _allangles, "3dsrbench": _threedsrbench,
     "embspatial": _embspatial, "vstibench": _vstibench, "gptscore": _scanqa,

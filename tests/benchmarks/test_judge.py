@@ -182,5 +182,60 @@ def test_gpt_score_takes_the_other_system_from_a_file(tmp_path: Path, capsys: py
 def test_protocols_that_need_a_judge_say_so() -> None:
     with pytest.raises(ScoreError, match="the protocol 'official' of openeqa needs a judge model: --judge openai:NAME"):
         score_benchmark("openeqa", [], {}, "official")
-    with pytest.raises(ScoreError, match="mmsi has no protocol 'official'; it has official-no-judge"):
-        score_benchmark("mmsi", [], {}, "official")
+    with pytest.raises(ScoreError, match="site has no protocol 'official'; it has official-no-judge"):
+        score_benchmark("site", [], {}, "official")
+
+
+COLUMNS = {"question": "Where?", "A": "left of it", "B": "right of it", "category": "location_above", "answer": "B"}
+CHOICES = {
+    "mmsi": {"question_type": "MSR", "question": "Where?\nOptions: A: left of it, B: right of it", "answer": "B"},
+    "allangles": COLUMNS,
+    "3dsrbench": COLUMNS,
+}
+
+
+@pytest.mark.parametrize("name", list(CHOICES))
+def test_vlmevalkit_asks_a_judge_where_its_rule_finds_nothing(name: str) -> None:
+    """By rule: a letter, an option's text, a refusal. By judge: all else, of which Z is wrong."""
+    rows = [{**CHOICES[name], "index": str(k), "id": str(k)} for k in range(7)]
+    said = ["B", "to the right of it", "Cannot determine the answer", "to starboard", "to port", "who knows"]
+    replies = dict(zip("012345", said, strict=True))
+    letters = {"to starboard": "B", "to port": " (A).", "who knows": "Z"}
+    with serving(by_prompt(lambda text: next(v for k, v in letters.items() if f"Answer: {k}\n" in text))) as log:
+        result = score_benchmark(with_judge(find_benchmark(name), quick(log.url)), rows, replies, "official")
+        asked = [body["messages"][0]["content"] for body in log.bodies]
+        assert {(body["temperature"], body["max_tokens"]) for body in log.bodies} == {(0.0, 1024)}
+    assert [sample.score for sample in result.samples] == [1, 1, 0, 1, 0, 0, 0]
+    assert len(asked) == 3
+    assert all("Where?" in text and "A. left of it\nB. right of it\n" in text for text in asked)
+    told = result.provenance["deviations"]
+    assert {"own-wording", "no-guess", "judge-by-letter", "five-words"} <= set(told)
+    default = find_benchmark(name).protocol()
+    assert default.name == "official-no-judge"
+
+
+def test_mmsi_reads_its_own_form_first() -> None:
+    rows = [{**CHOICES["mmsi"], "id": str(k)} for k in range(2)]
+    with serving(by_prompt(lambda text: "A")) as log:
+        replies = {"0": "It could be A or ``B``", "1": "``B is right``"}
+        benchmark = with_judge(find_benchmark("mmsi"), quick(log.url))
+        result = score_benchmark(benchmark, rows, replies, "official", resamples=0)
+        assert [sample.score for sample in result.samples] == [1, 0]
+        assert len(log.bodies) == 1
+
+
+def test_a_judge_that_names_no_letter_stops_the_run() -> None:
+    rows = [{**COLUMNS, "index": "0"}]
+    with serving(by_prompt(lambda text: "A, or rather B")) as log:
+        with pytest.raises(JudgeError, match="gave no verdict on 1 of 1"):
+            score_benchmark(with_judge(find_benchmark("allangles"), quick(log.url)), rows, {"0": "there"}, "official")
+        assert len(log.bodies) == 3
+
+
+def test_a_released_prompt_for_choices_can_be_given() -> None:
+    rows = [{**COLUMNS, "index": "0"}]
+    with serving(by_prompt(lambda text: "B" if text == "Where?|A. left of it\nB. right of it|there" else "A")) as log:
+        judge = quick(log.url, templates={"choice": "{question}|{options}|{prediction}"})
+        result = score_benchmark(with_judge(find_benchmark("allangles"), judge), rows, {"0": "there"}, "official")
+    assert result.overall == 100
+    assert "given-wording" in result.provenance["deviations"]

@@ -99,6 +99,11 @@ GOLDEN: list[tuple[str, str, dict[str, Any], str]] = [
     *(("scan2cap", p, CAPTION,
        "Describe the appearance of the <OBJ007>, then elaborate on its positioning relative to other objects in the "
        "scene.") for p in ("official", "ll3da", "leo", "chat-scene", "strict")),
+    *(("scan2cap-dense", p, {"scene_id": "s"},
+       "Find all objects in the room and describe each of them: what it is, what it looks like and where it stands. "
+       "Answer with a JSON list whose entries have the axis-aligned box of the object as "
+       '"box": [x, y, z, size_x, size_y, size_z], centre and size in metres, its description in "caption" and how sure '
+       'you are, from 0 to 1, in "confidence".') for p in ("official", "described", "strict")),
     *(("cvbench", p, CV, f"Which?\n(A) left\n(B) right\n{LETTER}")
       for p in ("official", "vlmevalkit", "strict")),
     ("cvbench", "vg-llm", CV, f"{VIDEO}\nWhich?\nOptions:\nA. left\nB. right\n{LETTER}"),

@@ -108,7 +108,7 @@ def _key(row: dict[str, Any]) -> str:
             return f"{row.get('scene_id')}|{row.get('object_name')}|{row[name]}" if name != "ann_id" else (
                 f"{row.get('scene_id')}|{row.get('object_id')}|{row['ann_id']}"
             )  # fmt: skip
-    return str(row.get("question") or row.get("Question") or row["images"])
+    return str(row.get("question") or row.get("Question") or row.get("images") or row["scene_id"])
 
 
 def _pictures(row: dict[str, Any]) -> int:

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from spaceland.benchmarks.clean import chat_scene_reply, clean, strict_words
+from spaceland.benchmarks.predictions import predictions_of
 from spaceland.benchmarks.scanqa import BENCHMARK, prompt, question_class
 from spaceland.benchmarks.score import score_benchmark
 from spaceland.benchmarks.text import java
@@ -190,3 +191,42 @@ def test_leo_loses_two_exact_matches_on_real_references(real_data: Path, monkeyp
     for name in ("leo", "llava-3d", "chat-scene"):
         found[name] = sum(score.score for score in BENCHMARK.protocol(name).score(rows, replies))
     assert found == {"leo": 2412, "llava-3d": 2414, "chat-scene": 2230}
+
+
+def _figures(protocol: str, replies: list[str | None]) -> dict[str, float | None]:
+    rows = [_row(["brown", "dark brown"], k=0), _row(["two chairs"], k=1), _row(["left of door"], k=2)]
+    given = {f"val-{k}": reply for k, reply in enumerate(replies)}
+    return score_benchmark(BENCHMARK, rows, given, protocol, resamples=0).groups
+
+
+def test_em_at_ten_of_ranked_answers() -> None:
+    best = _figures("official", ['["brown", "x"]', '["table", "two chairs"]', json.dumps(["x"] * 9 + ["left of door"])])
+    assert (best["EM"], best["EM@10"]) == pytest.approx((100 / 3, 100))
+    # The eleventh is not looked at; beside lists a plain reply is a list of one, a missing one is wrong.
+    some = _figures("official", [json.dumps(["x"] * 10 + ["brown"]), "two chairs", None])
+    assert (some["EM"], some["EM@10"]) == pytest.approx((100 / 3, 100 / 3))
+    assert _figures("official", ["[]", '["two  chairs"]', None])["EM@10"] == 0
+
+
+def test_em_at_ten_is_null_without_ranked_answers() -> None:
+    for replies in (["brown", "two chairs", "left of door"], [None, "brown", '["brown", 2]'], [None, None, None]):
+        assert _figures("official", replies)["EM@10"] is None
+    result = score_benchmark(BENCHMARK, [_row(["brown"])], {"val-0": "brown"}, "official", resamples=20)
+    assert result.groups["EM"] == 100 and "EM@10" not in result.group_intervals
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_the_first_of_ranked_answers_is_the_answer(protocol: str) -> None:
+    plain = _figures(protocol, ["Brown.", "2 chairs", "left of the door"])
+    ranked = _figures(protocol, ['["Brown.", "brown"]', ' ["2 chairs", "two chairs"]\n', '["left of the door"]'])
+    assert {name: value for name, value in ranked.items() if name != "EM@10"} == {
+        name: value for name, value in plain.items() if name != "EM@10"
+    }
+    assert ("EM@10" in plain) is (protocol == "official")
+
+
+def test_a_list_in_the_predictions_file_is_ranked_answers() -> None:
+    given = predictions_of([{"id": "val-0", "prediction": ["black", "brown"]}], "memory")
+    result = score_benchmark(BENCHMARK, [_row(["brown"])], given, "official", resamples=0)
+    assert (result.overall, result.groups["EM@10"]) == (0, 100)
+    assert result.samples[0].metrics["EM@10"] == 1

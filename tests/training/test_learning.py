@@ -171,7 +171,7 @@ clips = 3
 test_clips = 2
 tasks = ["depth_of_mark", "nearer_mark", "camera_turn", "camera_move"]
 width = 84
-height = 64
+height = 70
 marks = [false]
 bev = [false, true]
 seeds = [0]
@@ -205,6 +205,11 @@ tiny = { hidden = 32, layers = 1, heads = 1, vision_hidden = 32, vision_layers =
     assert max(max(values) for values in frequency(samples).values()) == 1
     trunk = json.loads((out / "trunk/report.json").read_text())
     assert {"depth_error_m", "depth_error_m_trivial", "rotation_deg"} <= set(trunk["held_out"])
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- tables -->\nold\n<!-- end of tables -->\nafter\n")
+    assert main([str(toy), "--out", str(out), "--table", "--write", str(page)]) == 0
+    assert "old" not in page.read_text() and "| oracle | 1 |" in page.read_text() and "after" in page.read_text()
+    assert "| translation between the two frames, m |" in page.read_text()
     # What is done is not done again, and the same data gives the same rows.
     before = (out / "runs/test/blind-nomarks-nobev-1rooms-seed0.json").stat().st_mtime_ns
     assert main([str(toy), "--out", str(out), "--workers", "1"]) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -109,3 +110,10 @@ def test_angles_between_rotations() -> None:
 def test_a_folder_without_rooms(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no pictures of sample rooms"):
         read_walks(tmp_path)
+
+
+def test_pictures_that_are_no_whole_patches() -> None:
+    cut = walk(0)
+    cut = replace(cut, colors=cut.colors[:, :20], depth_m=cut.depth_m[:, :20])
+    with pytest.raises(TrainingError, match="pictures of 42x20 px"):
+        train_trunk([cut], TrunkTraining(steps=1), config=SMALL)

@@ -27,7 +27,7 @@ Options:
 {options}
 Answer: {prediction}
 Letter:"""
-_ANY_LETTER = dict.fromkeys(LETTERS[:-1], "")
+_ANY_LETTER: Mapping[str, str] = dict.fromkeys(LETTERS[:-1], "")
 _DEVIATIONS = {
     "no-guess": "the released code draws an option, unseeded, when the judge gave no letter in three tries; here "
     "scoring stops and says so",

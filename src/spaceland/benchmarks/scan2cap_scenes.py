@@ -1,6 +1,6 @@
 """Rows of dense captioning: scenes with all their described objects, made of ScanRefer's rows and boxes by scene.
 
-released ScanRefer rows, one for each description  -> scenes_from_scanrefer
+released ScanRefer rows, one for each description  -> scenes_from_scanrefer (boxes: `bbox`, where they have it)
 boxes of the side file "extra"                     -> complete
 """
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from spaceland.benchmarks.box_rows import FACTS, box_problem, with_side_files
+from spaceland.benchmarks.box_text import world_box
 from spaceland.benchmarks.scan2cap_rows import descriptions_of, rows_from_scanrefer
 from spaceland.benchmarks.types import Row
 
@@ -19,14 +20,17 @@ from spaceland.benchmarks.types import Row
 def scenes_from_scanrefer(
     rows: Sequence[Row], boxes: Mapping[str, Mapping[str, Sequence[float]]] | None = None
 ) -> list[dict[str, Any]]:
-    """Rows of ScanRefer (one for each description) as rows of scenes; `boxes` by scene and object id.
+    """Rows of ScanRefer (one for each description) as rows of scenes.
 
-    Objects that `boxes` does not name have no box; the side file "extra" can give it.
+    The box of an object is the `bbox` of its first row (eight corners, as Scan2Cap's benchmark scripts write them, or
+    centre and size), else that of `boxes`, by scene and object id. An object may stay without; the side file "extra"
+    can give it.
     """
+    written = {(str(row["scene_id"]), str(row["object_id"])): world_box(row) for row in reversed(rows)}
     scenes: dict[str, list[dict[str, Any]]] = {}
     for row in rows_from_scanrefer(rows):
         scene, name = str(row["scene_id"]), str(row["object_id"])
-        box = (boxes or {}).get(scene, {}).get(name)
+        box = written[scene, name] or (boxes or {}).get(scene, {}).get(name)
         thing = {key: row[key] for key in ("object_id", "object_name", "descriptions", "tokens")}
         scenes.setdefault(scene, []).append(thing if box is None else thing | {"box": list(box)})
     return [{"scene_id": scene, "objects": objects} for scene, objects in scenes.items()]

@@ -71,7 +71,7 @@ def _protocol(name: str, about: str, rule: AnswerRule, deviations: dict[str, str
     def score(rows: Sequence[Row], replies: Sequence[Reply]) -> list[RowScore]:
         references = [answers_of(row) for row in rows]
         scores = rule.score(references, [best_answer(reply) for reply in replies])
-        return list(with_exact_match_at_ten(scores, references, replies) if at_ten else scores)
+        return with_exact_match_at_ten(scores, references, replies) if at_ten else scores
 
     return Protocol(name, about, score, _summarise, deviations)
 

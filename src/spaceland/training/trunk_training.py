@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
+from typing import get_args
 
 import numpy as np
 import torch
@@ -26,7 +27,7 @@ from spaceland.models.encoders.dpt_head import depth_of
 from spaceland.models.encoders.pose_encoding import decode_pose, encode_pose
 from spaceland.models.encoders.tiny_trunk import TINY_TRUNK
 from spaceland.models.encoders.vggt import Vggt, VggtConfig, save_vggt
-from spaceland.questions.marks import COLORS, Mark, draw_marks
+from spaceland.questions.marks import Color, Mark, draw_marks
 from spaceland.training.truth import frame_depth
 
 ALPHA = 0.2
@@ -135,7 +136,7 @@ def draw_clip(walk: Walk, rng: Random, num: int, farthest: int, marked: bool = F
 def _discs(rng: Random) -> list[Mark]:
     return [
         Mark(colour, "point", -1, 0, (rng.randint(0, 1000), rng.randint(0, 1000)), rng.uniform(0.02, 0.06))
-        for colour in rng.sample(list(COLORS), rng.randint(0, 3))
+        for colour in rng.sample(get_args(Color), rng.randint(0, 3))
     ]
 
 
@@ -212,7 +213,17 @@ def train_trunk(
         settings: How.
         config: Its sizes.
         told: Called after every step with its number and its mean loss and errors.
+
+    Raises:
+        TrainingError: pictures of rooms differ in size, or a side is no multiple of the patch.
     """
+    sizes = {walk.depth_m.shape[1:] for walk in walks}
+    if len(sizes) != 1 or any(side % config.patch_size for size in sizes for side in size):
+        shown = ", ".join(f"{width}x{height}" for height, width in sorted(sizes))
+        raise TrainingError(
+            f"the trunk cannot be trained on pictures of {shown} px; make all of one size, with sides that are "
+            f"multiples of {config.patch_size}: rooms:1-4?width=168&height=112"
+        )
     model = new_trunk(config, settings.seed)
     model.requires_grad_(True).train()
     model.point_head.requires_grad_(False)

@@ -59,7 +59,7 @@ def captioned_objects(records: list[dict[str, Any]], folder: Path | None) -> lis
 
 
 def described_scenes(records: list[dict[str, Any]], folder: Path | None) -> list[dict[str, Any]]:
-    """Dense captioning: descriptions of ScanRefer grouped to objects, and these to scenes; boxes come from elsewhere."""
+    """Dense captioning: descriptions of ScanRefer grouped to objects and scenes; boxes come from elsewhere."""
     return scenes_from_scanrefer(records) if _one_description_each(records) else records
 
 

@@ -134,8 +134,9 @@ RELEASED: Mapping[str, Released] = {
         media=fitting.row_images,
     ),
     "scan2cap-dense": Released(
-        where="ScanRefer's rows (on request: ScanRefer_filtered_val.json), grouped by scene; boxes by a side file",
-        files=(("*ScanRefer_filtered_val.json",),),
+        where="https://github.com/daveredrum/ScanRefer (on request: ScanRefer_filtered_val.json), grouped by scene; "
+        "with the boxes that Scan2Cap's scripts/build_benchmark_gt.py adds",
+        files=(("*ScanRefer_filtered_val_gt_bbox.json",), ("*ScanRefer_filtered_val.json",)),
         fit=fitting.described_scenes,
     ),
     "cvbench": Released(

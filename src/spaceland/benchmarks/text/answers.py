@@ -58,9 +58,9 @@ class AnswerRule:
     caption_reference: Callable[[str], str] | None = None
     more: Mapping[str, Callable[[str, Sequence[str]], float]] | None = None
 
-    def score(self, references: Sequence[Sequence[str]], replies: Sequence[Reply]) -> list[CaptionScore]:
+    def score(self, references: Sequence[Sequence[str]], replies: Sequence[Reply]) -> list[RowScore]:
         """A score for every row. A missing reply scores 0 everywhere and is an empty caption in the corpus."""
-        found: list[CaptionScore] = []
+        found: list[RowScore] = []
         table = None
         if self.captions and replies:
             table = caption_table(
@@ -118,8 +118,8 @@ def best_answer(reply: Reply) -> Reply:
 
 
 def with_exact_match_at_ten(
-    scores: Sequence[CaptionScore], references: Sequence[Sequence[str]], replies: Sequence[Reply]
-) -> list[CaptionScore]:
+    scores: Sequence[RowScore], references: Sequence[Sequence[str]], replies: Sequence[Reply]
+) -> list[RowScore]:
     """Scores with "EM@10": 1 where one of ten ranked answers is a reference, character by character.
 
     None for all rows where no reply is ranked. Beside ranked ones a plain reply is a list of one, a missing one wrong.

@@ -13,6 +13,7 @@ import torch
 
 from spaceland.errors import EncoderError
 from spaceland.models.encoders.vggt import ReferenceFrame, Vggt, VggtConfig, open_vggt
+from spaceland.models.types import Head
 
 TINY_TRUNK = VggtConfig(
     img_size=168,
@@ -71,7 +72,7 @@ def open_tiny_trunk(
     name = f"tiny-trunk:{where}" if where else "tiny-trunk"
     licence, commercial = _LICENCE if seed is None else (model.spec.licence, model.spec.commercial)
     # The point head was never trained.
-    known = frozenset({"pose", "depth"}) if heads else frozenset()
+    known: frozenset[Head] = frozenset({"pose", "depth"}) if heads else frozenset()
     model.spec = replace(
         model.spec, name=name, licence=licence, commercial=commercial, metric=seed is None, heads=known
     )
