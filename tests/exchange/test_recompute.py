@@ -236,6 +236,7 @@ def test_distances_between_surfaces(
     assert not judge(locator, task, "fill", question, answer, marks, (0,)).agrees
 
 
+@pytest.mark.heavy
 def test_an_export_of_surface_distances_agrees(tmp_path: Path) -> None:
     tasks = tuple(name for name in TASKS if name.startswith("distance_"))
     config = GenerateConfig(tasks=tasks, per_scene=6, conventions=Conventions(distance="surface"))

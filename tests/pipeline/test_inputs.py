@@ -60,7 +60,7 @@ def test_folders_that_these_programs_wrote_are_no_pictures_of_a_room(tmp_path: P
         ({"masks_by": "magic:x"}, "masks_by 'magic:x' is unknown"),
         ({"objects": "mask3d:x", "masks_by": "sam2:x"}, "gives no boxes"),
         ({"objects": "sam3:x", "masks_by": "sam2:x"}, "gives no boxes"),
-        ({"poses": "vggt"}, "poses 'vggt' is unknown; known are: sfm"),
+        ({"poses": "magic"}, "poses 'magic' is unknown; known are: sfm"),
         ({"max_frames": 0}, "max_frames is 0"),
         ({"focal_px": -5.0}, "focal length of -5.0 px is none"),
         ({"focal_px": float("nan")}, "focal length of nan px is none"),

@@ -127,6 +127,7 @@ def test_a_work_folder_is_a_source(recording: tuple[str, Path], tmp_path: Path) 
         open_scene(f"work:{tmp_path / 'work'}")
 
 
+@pytest.mark.heavy
 def test_objects_of_a_scene_that_is_made_anew_do_not_stay(recording: tuple[str, Path], tmp_path: Path) -> None:
     source, masks = recording
     steps: list[tuple[str, int]] = []

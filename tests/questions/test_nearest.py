@@ -154,6 +154,7 @@ def test_far_away_the_ratio_decides() -> None:
     assert answers(loose) == {"closest": "chair", "farthest": "box"}
 
 
+@pytest.mark.heavy
 def test_what_is_too_unclear_to_be_the_answer_is_still_a_rival() -> None:
     # The small thing is closer than the chair; whatever is wrong with its view, the chair is not the closest.
     small = ("cup", (3.3, 2.2, 1.3), (0.03, 0.03, 0.03))

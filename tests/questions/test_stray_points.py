@@ -71,6 +71,7 @@ def test_points_beyond_a_box_of_its_own_do_not_stretch_it() -> None:
     assert stray_share(tight, np.empty((0, 3))) == 0.0
 
 
+@pytest.mark.heavy
 def test_the_points_of_sample_rooms_are_right_by_making() -> None:
     # By the rule for scans a backrest, a foot or a twig would count as stray: few points at the end of a thing.
     scene = open_scene("rooms:1")

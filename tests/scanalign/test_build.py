@@ -105,6 +105,7 @@ class Halves:
         return Found(tuple(found), {"finder": self.name})
 
 
+@pytest.mark.heavy
 def test_switches_and_proposals(room: Source, tmp_path: Path) -> None:
     plain = MarkConfig(num_frames=2, bev=None, marks=False)
     built = made(room, tmp_path / "plain", AlignConfig(mark=plain, layout="conversations"))

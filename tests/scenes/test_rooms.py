@@ -81,6 +81,7 @@ def test_the_specification_reaches_the_room() -> None:
     assert scene.provenance["seed"] == 7
 
 
+@pytest.mark.heavy
 def test_same_seed_same_bytes_even_in_another_process() -> None:
     first = digest(build_room(7, width=_SMALL[0], height=_SMALL[1]))
     assert first != digest(build_room(14, width=_SMALL[0], height=_SMALL[1]))

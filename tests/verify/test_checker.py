@@ -23,7 +23,7 @@ FORMATS = [(task, form) for task, rules in RULES.items() for form in rules.forma
 
 
 @pytest.mark.parametrize(
-    "kind", ["ids", "depth", "mesh", *(pytest.param(k, marks=pytest.mark.heavy) for k in ("bare mesh", "points"))]
+    "kind", ["ids", "depth", *(pytest.param(k, marks=pytest.mark.heavy) for k in ("mesh", "bare mesh", "points"))]
 )
 def test_rows_hold_in_every_kind_of_scene(kind: str) -> None:
     checker = SceneChecker(room(kind))
@@ -200,7 +200,9 @@ def test_moved_marks_are_found(kind: str) -> None:
     assert tried > 100 and found / tried > 0.97
 
 
-@pytest.mark.parametrize("kind", ["ids", "depth", "mesh", "bare mesh"])
+@pytest.mark.parametrize(
+    "kind", ["ids", "depth", *(pytest.param(k, marks=pytest.mark.heavy) for k in ("mesh", "bare mesh"))]
+)
 def test_another_object_under_the_mark_is_found(kind: str) -> None:
     checker = SceneChecker(room(kind))
     for row in rows(kind):
