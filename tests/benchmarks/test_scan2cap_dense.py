@@ -23,9 +23,16 @@ from spaceland.benchmarks.dense_captions import (
 from spaceland.benchmarks.scan2cap_dense import BENCHMARK
 from spaceland.benchmarks.scan2cap_scenes import complete, problem_of, scenes_from_scanrefer
 from spaceland.benchmarks.score import score_benchmark
+from spaceland.benchmarks.text import java
 
 PROTOCOLS = tuple(protocol.name for protocol in BENCHMARK.protocols)
 UNIT = [0.0, 0.0, 0.0, 1.0, 1.0, 1.0]
+
+
+@pytest.fixture(autouse=True)
+def _without_java(monkeypatch: pytest.MonkeyPatch) -> None:
+    """METEOR takes seconds to start; where a test is about it, it has a stand-in."""
+    monkeypatch.setattr(java, "java_package", lambda: None)
 
 
 def _figures(protocol: str, rows: list[dict[str, Any]], said: dict[str, Any]) -> dict[str, float | None]:
