@@ -58,12 +58,12 @@ def option_letter(reply: str) -> str | None:
     lines (after thinking, then of the last 800 characters) that is a letter, begins with one, or holds a single
     capital; the first "answer is X"; the only lone capital of the whole reply.
     """
-    text = _ZERO_WIDTH.sub("", reply.strip())
+    text = _visible(reply)
+    tagged = _tagged_letter(text) or _letter_before_close(text[-_TAIL_CHARS:]) if "<" in text else None
     return (
-        _tagged_letter(text)
-        or _letter_before_close(text[-_TAIL_CHARS:])
+        tagged
         or _letter_of_lines(after_thinking(text))
-        or _letter_of_lines(text[-_TAIL_CHARS:])
+        or (_letter_of_lines(text[-_TAIL_CHARS:]) if len(text) > _TAIL_CHARS or "<" in text else None)
         or _letter_of_conclusion(text)
         or _only_letter(text)
     )
@@ -80,11 +80,10 @@ def stated_value(reply: str) -> float | None:
         if first is None:
             return None
         reply = first
-    text = _ZERO_WIDTH.sub("", reply.strip())
+    text = _visible(reply)
     text = _NUMBER_WORD.sub(lambda match: str(_WORDS.index(match[0].lower())), text)
     for start in _after_open_answer(text):
-        found = re.compile(r"\s*").match(text, start)
-        number = _NUMBER.match(text, found.end() if found else start)
+        number = _NUMBER.match(text, _skip_space(text, start))
         if number:
             close = text.find("<", number.end())
             if close >= 0 and _CLOSE_ANSWER.match(text, close):
@@ -96,8 +95,15 @@ def stated_value(reply: str) -> float | None:
     return None
 
 
+def _visible(reply: str) -> str:
+    text = reply.strip()
+    return text if text.isascii() else _ZERO_WIDTH.sub("", text)
+
+
 def after_thinking(text: str) -> str:
     """What follows the last </think>, or without one the last <think>."""
+    if "<" not in text:
+        return text
     for tag in (_CLOSE_TAG_TAIL["think"], _OPEN_THINK):
         end = -1
         for match in tag.finditer(text):
