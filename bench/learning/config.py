@@ -39,7 +39,9 @@ class TrunkSettings:
 
     steps: int = 2000
     clips: int = 8
+    most_frames: int = 3
     lr: float = 1e-3
+    pose_weight: float = 1.0
     seed: int = 0
 
 

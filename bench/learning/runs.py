@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ def make_trunk(experiment: Experiment, out: Path, part: str) -> dict[str, Any]:
             curve.append({"step": step, **figures})
             print(f"trunk {step}/{settings.steps} {figures}", flush=True)
 
-    how = TrunkTraining(steps=settings.steps, clips=settings.clips, lr=settings.lr, seed=settings.seed)
+    how = TrunkTraining(**asdict(settings))
     model = train_trunk(known, how, told=told)
     save_trunk(model, folder)
     figures = {
@@ -61,8 +61,7 @@ def make_trunk(experiment: Experiment, out: Path, part: str) -> dict[str, Any]:
         "frames": sum(len(walk.numbers) for walk in known),
         "rooms_held_out": len(unseen),
         "part": part,
-        "steps": settings.steps,
-        "clips": settings.clips,
+        "settings": asdict(settings),
         "cpu_s": round(time.process_time() - began, 1),
         "parameters": sum(p.numel() for p in model.parameters()),
         "held_out": held_out(model, unseen, known),

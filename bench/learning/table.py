@@ -110,10 +110,10 @@ def _cell(entry: Mapping[str, Any]) -> str:
 
 def trunk_markdown(report: Mapping[str, Any]) -> str:
     """The trunk's own figures on rooms that it never saw, beside what needs no looking."""
-    found = report["held_out"]
+    found, how = report["held_out"], report["settings"]
     lines = [
-        f"The trunk: {report['parameters'] / 1e6:.1f} million parameters, {report['steps']} steps of {report['clips']} "
-        f"clips from {report['frames']} frames of {report['rooms']} rooms, {report['cpu_s'] / 60:.0f} minutes of "
+        f"The trunk: {report['parameters'] / 1e6:.1f} million parameters, {how['steps']} steps of {how['clips']} clips "
+        f"from {report['frames']} frames of {report['rooms']} rooms, {report['cpu_s'] / 60:.0f} minutes of "
         f"processor time; {found['pairs']:.0f} clips of two frames of {report['rooms_held_out']} other rooms "
         f"({report['part']}).",
         "",
