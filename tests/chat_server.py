@@ -124,11 +124,21 @@ def serving(*script: Step) -> Iterator[Log]:
                 log.bodies.append(self.body)
                 log.headers.append(dict(self.headers.items()))
                 log.paths.append(self.path)
+            self.counted = True
             try:
                 step(self)
             finally:
-                with lock:
-                    state["now"] -= 1
+                self.count_down()
+
+        def send_response(self, code: int, message: str | None = None) -> None:
+            # A client that has its answer may ask again at once, before this thread goes on.
+            self.count_down()
+            super().send_response(code, message)
+
+        def count_down(self) -> None:
+            with lock:
+                state["now"] -= self.counted
+                self.counted = False
 
         def log_message(self, format: str, *args: object) -> None:
             pass

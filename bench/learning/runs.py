@@ -18,6 +18,7 @@ from spaceland.benchmarks.score import score_benchmark
 from spaceland.files import read_json, write_json
 from spaceland.models.encoders.open_encoder import open_encoder
 from spaceland.models.geometry_vlm import GeometryVLM
+from spaceland.models.grid import TokenGrid
 from spaceland.training.answers import PROTOCOL, AnswerScores
 from spaceland.training.config import DataConfig
 from spaceland.training.metrics import JsonLines
@@ -45,7 +46,9 @@ def make_trunk(experiment: Experiment, out: Path, part: str) -> dict[str, Any]:
     if report.is_file():
         return read_json(report)
     plain = Cell(arm=experiment.arms[0], marks=experiment.marks[0], bev=False, rooms=max(experiment.rooms), seed=0)
-    known, unseen = (read_walks(out / "data" / data_name(which, plain)) for which in ("train", part))
+    # What the arms' encoder gets to see; only shapes beside that decide.
+    frame = TokenGrid(**experiment.model.get("grid", {})).frame(experiment.width, experiment.height)
+    known, unseen = (read_walks(out / "data" / data_name(which, plain), frame.geometry_px) for which in ("train", part))
     began, curve = time.process_time(), []
 
     def told(step: int, figures: dict[str, float]) -> None:
@@ -58,6 +61,7 @@ def make_trunk(experiment: Experiment, out: Path, part: str) -> dict[str, Any]:
     save_trunk(model, folder)
     figures = {
         "rooms": len(known),
+        "size_px": list(frame.geometry_px),
         "frames": sum(len(walk.numbers) for walk in known),
         "rooms_held_out": len(unseen),
         "part": part,

@@ -113,9 +113,9 @@ def trunk_markdown(report: Mapping[str, Any]) -> str:
     found, how = report["held_out"], report["settings"]
     lines = [
         f"The trunk: {report['parameters'] / 1e6:.1f} million parameters, {how['steps']} steps of {how['clips']} clips "
-        f"from {report['frames']} frames of {report['rooms']} rooms, {report['cpu_s'] / 60:.0f} minutes of "
-        f"processor time; {found['pairs']:.0f} clips of two frames of {report['rooms_held_out']} other rooms "
-        f"({report['part']}).",
+        f"of {' x '.join(map(str, report['size_px']))} pixels from {report['frames']} frames of {report['rooms']} "
+        f"rooms, {report['cpu_s'] / 60:.0f} minutes of processor time; {found['pairs']:.0f} clips of two frames of "
+        f"{report['rooms_held_out']} other rooms ({report['part']}).",
         "",
         "| mean error | trunk | trivial |",
         "|---|---|---|",

@@ -50,3 +50,9 @@ def require(module: str, extra: str) -> None:
         raise DependencyError(
             f"this needs {module}, which could not be imported ({error}): pip install 'spaceland[{extra}]'"
         ) from error
+
+
+def first_line(error: BaseException, most: int = 300) -> str:
+    """The first line of what another library says went wrong, its kind where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:most]

@@ -8,8 +8,12 @@ import sys
 def announce_weights(repo: str, revision: str | None = None) -> None:
     """Say on stderr which weights are about to be used and under which licence, unless they are here already."""
     from huggingface_hub import model_info, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
 
-    if isinstance(try_to_load_from_cache(repo, "config.json", revision=revision), str):
+    try:
+        if isinstance(try_to_load_from_cache(repo, "config.json", revision=revision), str):
+            return
+    except HFValidationError:  # no id at all, a misspelt folder say: whoever opens it says so in full
         return
     try:
         info = model_info(repo, timeout=20)

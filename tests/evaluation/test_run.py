@@ -34,7 +34,7 @@ def test_gold_scores_all_and_nothing_is_asked_again(
     rows: list[dict[str, Any]], rows_file: Path, videos: Path, tmp_path: Path, gold_server: Any
 ) -> None:
     out = tmp_path / "out"
-    with serving(gold_server) as log:
+    with serving(wait(0.02, gold_server)) as log:
         assert run(command(rows_file, videos, out, log.url, "--concurrency", "5")) == 0
         assert run(command(rows_file, videos, out, log.url)) == 0
     assert Counter(question_number(body) for body in log.bodies) == Counter(row["id"] for row in rows)
@@ -190,10 +190,11 @@ def test_ctrl_c_ends_soon_and_keeps_what_came(rows_file: Path, videos: Path, tmp
         process = subprocess.Popen(
             argv, stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
         )
-        until = time.monotonic() + 30
-        while len(log.bodies) < 6 and time.monotonic() < until:
+        until = time.monotonic() + 60
+        kept = out / "predictions.jsonl"
+        while not (len(log.bodies) >= 6 and kept.is_file() and kept.read_bytes().count(b"\n") == 3):
+            assert time.monotonic() < until
             time.sleep(0.01)
-        time.sleep(0.2)
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=15)
     assert process.returncode == 130 and "run the same command again" in error

@@ -74,6 +74,9 @@ def test_the_same_logits_from_adapter_lora_and_the_name_of_the_base(kind: str, l
     assert torch.equal(logits(moved), expected)
     with pytest.raises(ChatError, match="cannot load the model"):
         GeometryVLM.from_pretrained(tmp_path / "saved", encoder=TinyEncoder())
+    # No folder, and with so many parts no name on the hub either.
+    with pytest.raises(ChatError, match="cannot load the model 'out/first/model'"):
+        GeometryVLM.from_pretrained(tmp_path / "saved", encoder=TinyEncoder(), base="out/first/model")
 
 
 def test_a_trained_base_is_kept_with_it(tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ from spaceland.chat.types import Generation, Message, Picture
 from spaceland.serving.decoding import draw, together
 from spaceland.serving.engine import Engine, Prompt
 from spaceland.serving.geometry_engine import GeometryEngine
-from spaceland.serving.local_engine import LocalEngine, special_words
+from spaceland.serving.local_engine import LocalEngine
+from spaceland.serving.model_engine import special_words
 from spaceland.serving.problems import RequestError
 from spaceland.serving.requests import Sampling
 

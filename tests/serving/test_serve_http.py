@@ -173,8 +173,7 @@ def test_requests_that_come_together_are_answered_together_on_one_thread() -> No
         threads = [threading.Thread(target=ask, args=(text,)) for text in texts]
         for thread in threads:
             thread.start()
-        wait_for(lambda: served.server.service.active == 9)
-        time.sleep(0.1)
+        wait_for(lambda: arrived(served, engine) == 8)  # more are not made ready at a time: twice the largest batch
         engine.gate.set()
         for thread in threads:
             thread.join()
@@ -189,8 +188,7 @@ def test_a_batch_is_bounded_in_tokens() -> None:
         threads = [threading.Thread(target=served.ask, args=("x" * 40,), kwargs={"max_tokens": 60}) for _ in range(7)]
         for thread in threads:
             thread.start()
-        wait_for(lambda: served.server.service.active == 7)
-        time.sleep(0.1)
+        wait_for(lambda: arrived(served, engine) == 7)
         engine.gate.set()
         for thread in threads:
             thread.join()
@@ -301,7 +299,7 @@ def test_a_body_that_trickles_is_cut_off() -> None:
 
 
 def test_connections_without_a_whole_head_are_closed() -> None:
-    with serving(EchoEngine(), Limits(head_s=0.3)) as served:
+    with serving(EchoEngine(), Limits(head_s=0.6)) as served:
         address = ("127.0.0.1", int(served.url.rsplit(":", 1)[1]))
 
         def told(connection: socket.socket, until: bytes = b"\0") -> bytes:
@@ -320,7 +318,7 @@ def test_connections_without_a_whole_head_are_closed() -> None:
         with socket.create_connection(address, timeout=5) as connection:
             connection.sendall(whole)
             assert b" 200 " in told(connection, b'"ok"}')
-            time.sleep(0.4)
+            time.sleep(0.7)
             connection.sendall(whole[:20])
             time.sleep(0.1)
             connection.sendall(whole[20:])
@@ -329,7 +327,7 @@ def test_connections_without_a_whole_head_are_closed() -> None:
             assert told(connection) == b""
         wait_for(lambda: not served.server.server_state.connections)
     # An answer may take longer than a head.
-    with serving(EchoEngine(step_s=0.03), Limits(head_s=0.1)) as served:
+    with serving(EchoEngine(step_s=0.06), Limits(head_s=0.5)) as served:
         assert served.ask("long enough").status_code == 200
 
 
@@ -341,12 +339,12 @@ def test_all_bodies_together_are_bounded() -> None:
     ) as served:
         thread = threading.Thread(target=served.ask, args=("x" * 300_000,), kwargs={"max_tokens": 1})
         thread.start()
-        wait_for(lambda: served.server.service.active == 1)
-        time.sleep(0.2)
+        wait_for(lambda: engine.batches)  # its body is held until it is answered
         busy = served.ask("x" * 300_000)
         assert busy.status_code == 429 and busy.headers["retry-after"] and busy.json()["error"]["code"] == "busy"
         engine.gate.set()
         thread.join()
+        wait_for(lambda: served.server.service.active == 0)
         assert served.ask("x" * 300_000, max_tokens=1).status_code == 200
 
 
@@ -397,7 +395,13 @@ def test_the_log_has_no_content_unless_asked(caplog: pytest.LogCaptureFixture) -
     assert "asked ['a secret thing'], answered 'a secret thing'" in caplog.text
 
 
-def wait_for(done: object, seconds: float = 5.0) -> None:
+def arrived(served: Served, engine: EchoEngine) -> int:
+    """How many requests the model was given, or wait for it."""
+    scheduler = served.server.service._scheduler
+    return sum(engine.batches) + scheduler._queue.qsize() + (scheduler._next is not None)
+
+
+def wait_for(done: object, seconds: float = 30.0) -> None:
     assert callable(done)
     until = time.monotonic() + seconds
     while not done():

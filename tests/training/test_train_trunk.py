@@ -8,14 +8,17 @@ from random import Random
 
 import numpy as np
 import pytest
+from PIL import Image
 
 torch = pytest.importorskip("torch", reason="needs the extra model")
 pytest.importorskip("transformers", reason="needs the extra model")
 
 from spaceland.errors import TrainingError
+from spaceland.geometry.camera import PinholeCamera
 from spaceland.models.encoders.open_encoder import open_encoder
 from spaceland.models.encoders.pose_encoding import unproject
 from spaceland.models.encoders.vggt import VggtConfig
+from spaceland.training import trunk_training
 from spaceland.training.trunk_training import (
     TrunkTraining,
     Walk,
@@ -29,6 +32,7 @@ from spaceland.training.trunk_training import (
     train_trunk,
     trunk_loss,
 )
+from spaceland.training.truth import FrameDepth
 
 SMALL = VggtConfig(
     img_size=42, embed_dim=32, depth=2, num_heads=2, vit_depth=1, vit_num_heads=2, vit_num_registers=1,
@@ -110,6 +114,27 @@ def test_angles_between_rotations() -> None:
 def test_a_folder_without_rooms(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no pictures of sample rooms"):
         read_walks(tmp_path)
+
+
+def test_frames_of_another_size_show_the_same_points(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    # Steps of four pixels: every pixel of the half-sized frame lies inside one.
+    depth = np.kron(rng.uniform(1, 4, (7, 9)), np.ones((4, 4))).astype(np.float32)
+    truth = FrameDepth(depth, PinholeCamera(36, 28, 30, 30, 18, 14), np.eye(4))
+    scene = tmp_path / "images" / "room1"
+    scene.mkdir(parents=True)
+    for number in range(2):
+        Image.fromarray(np.full((28, 36, 3), 90, np.uint8)).save(scene / f"{number}.jpg")
+    monkeypatch.setattr(trunk_training, "frame_depth", lambda path: truth)
+    whole, half = read_walks(tmp_path)[0], read_walks(tmp_path, (18, 14))[0]
+    assert whole.colors.shape == (2, 28, 36, 3) and half.colors.shape == (2, 14, 18, 3)
+
+    def points(walk: Walk) -> torch.Tensor:
+        return unproject(*(torch.from_numpy(x).float() for x in (walk.depth_m, walk.K, walk.T_world_cam)))
+
+    # Its pixels lie between those of the whole frame, at the same depth.
+    middle = points(whole).unflatten(1, (14, 2)).unflatten(3, (18, 2)).mean((2, 4))
+    assert torch.allclose(points(half), middle, atol=2e-3)
 
 
 def test_pictures_that_are_no_whole_patches() -> None:

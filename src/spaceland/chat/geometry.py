@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from spaceland.chat.generating import end_tokens, make_reply, sampling, together_or_alone
 from spaceland.chat.types import Generation, Message, Reply
-from spaceland.errors import ChatError, SpacelandError, require
+from spaceland.errors import ChatError, SpacelandError, first_line, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,51 +109,22 @@ class GeometryChat:
 
         Sums in another order can change a word now and then, above all in half precision.
         """
-        if len(chats) > 1:
-            try:
-                return list(self._answer(chats, generation))
-            except ChatError:
-                pass
-        replies: list[Reply | ChatError] = []
-        for messages in chats:
-            try:
-                replies.append(self.complete(messages, generation))
-            except ChatError as error:
-                replies.append(error)
-        return replies
+        return together_or_alone(chats, lambda some: self._answer(some, generation))
 
     def _answer(self, chats: Sequence[Sequence[Message]], generation: Generation) -> list[Reply]:
-        import torch
-
-        # The checkpoint's own sampling settings would otherwise apply, and make answers differ from run to run.
-        how: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-        if generation.temperature > 0:
-            how = {"do_sample": True, "temperature": generation.temperature}
-        with torch.random.fork_rng(enabled=generation.temperature > 0):
-            if generation.temperature > 0:
-                torch.manual_seed(generation.seed or 0)
+        with sampling(generation) as how:
             try:
-                answers = self._answerer.answer(
-                    chats, max_new_tokens=generation.max_tokens, num_beams=1, repetition_penalty=1.0, **how
-                )
+                answers = self._answerer.answer(chats, **how)
             except RuntimeError as error:
-                line = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
                 raise ChatError(
-                    f"{self.name} failed: {line}; if memory ran out, send fewer or smaller pictures"
+                    f"{self.name} failed: {first_line(error)}; if memory ran out, send fewer or smaller pictures"
                 ) from error
             except ChatError:
                 raise
             except SpacelandError as error:
                 raise ChatError(f"{self.name} cannot take this request: {error}") from error
-        return [self._reply(tokens, length, generation) for tokens, length in answers]
-
-    def _reply(self, tokens: list[int], length: int, generation: Generation) -> Reply:
-        """The reply in new tokens; what follows an end is padding of a batch."""
-        ends = self._model.generation_config.eos_token_id
-        ends = ends if isinstance(ends, list) else [ends]
-        end = next((k for k, token in enumerate(tokens) if token in ends), None)
-        tokens = tokens if end is None else tokens[: end + 1]
-        text = self._model.processor.tokenizer.decode(tokens, skip_special_tokens=True).strip()
-        finish = "length" if end is None and len(tokens) >= generation.max_tokens else "stop"
-        usage = {"prompt_tokens": length, "completion_tokens": len(tokens), "total_tokens": length + len(tokens)}
-        return Reply(text=text, model=self.name, finish=finish, usage=usage)
+        ends, tokenizer = end_tokens(self._model), self._model.processor.tokenizer
+        return [
+            make_reply(tokens, length, generation, name=self.name, ends=ends, tokenizer=tokenizer)
+            for tokens, length in answers
+        ]

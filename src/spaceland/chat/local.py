@@ -8,16 +8,16 @@ weights is never run.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from spaceland.chat.generating import end_tokens, make_reply, sampling, together_or_alone
 from spaceland.chat.pictures import decode_picture
 from spaceland.chat.types import Generation, Message, Picture, Reply
-from spaceland.errors import ChatError, require
+from spaceland.errors import ChatError, first_line, require
 
 _WHOLE_FILE = 32_000_000
 _NUM_BLOCKS, _BLOCK = 128, 65_536
@@ -69,7 +69,7 @@ class LocalChat:
             self._model = model.to(device).eval()
         except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
             raise ChatError(
-                f"cannot load '{config.path}': {_first_line(error)}; give the folder of a vision-language model that "
+                f"cannot load '{config.path}': {first_line(error)}; give the folder of a vision-language model that "
                 "transformers knows, or its id on the Hugging Face hub"
             ) from error
 
@@ -114,55 +114,37 @@ class LocalChat:
         # Some families treat the only picture of a chat otherwise than one of several.
         for single in (True, False):
             places = [k for k, chat in enumerate(chats) if (_num_pictures(chat) <= 1) is single]
-            answered = self._complete_group([chats[k] for k in places], generation)
+            answered = together_or_alone(
+                [chats[k] for k in places], lambda some: self._generate(self._together(some), generation)
+            )
             replies |= dict(zip(places, answered, strict=True))
         return [replies[k] for k in range(len(chats))]
-
-    def _complete_group(self, chats: Sequence[Sequence[Message]], generation: Generation) -> list[Reply | ChatError]:
-        if len(chats) > 1:
-            with contextlib.suppress(ChatError):
-                return list(self._generate(self._together(chats), generation))
-        replies: list[Reply | ChatError] = []
-        for messages in chats:
-            try:
-                replies.append(self.complete(messages, generation))
-            except ChatError as error:
-                replies.append(error)
-        return replies
 
     def _generate(self, inputs: Any, generation: Generation) -> list[Reply]:
         """A reply for every row of the inputs."""
         import torch
 
         width = int(inputs["input_ids"].shape[1])
-        how: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-        if generation.temperature > 0:
-            how = {"do_sample": True, "temperature": generation.temperature}
-        # The checkpoint's own sampling settings would otherwise apply, and make answers differ from run to run.
-        with torch.inference_mode(), torch.random.fork_rng(enabled=generation.temperature > 0):
-            if generation.temperature > 0:
-                torch.manual_seed(generation.seed or 0)
+        with torch.inference_mode(), sampling(generation) as how:
             try:
-                output = self._model.generate(
-                    **inputs, max_new_tokens=generation.max_tokens, num_beams=1, repetition_penalty=1.0, **how
-                )
+                output = self._model.generate(**inputs, **how)
             except RuntimeError as error:
                 raise ChatError(
-                    f"{self.name} failed on {width} input tokens: {_first_line(error)}; if memory ran out, send "
+                    f"{self.name} failed on {width} input tokens: {first_line(error)}; if memory ran out, send "
                     "fewer or smaller pictures"
                 ) from error
         lengths = inputs["attention_mask"].sum(1).tolist()
-        return [self._reply(row[width:], int(length), generation) for row, length in zip(output, lengths, strict=True)]
-
-    def _reply(self, new: Any, length: int, generation: Generation) -> Reply:
-        """The reply in new tokens; what follows an end is padding of a batch."""
-        tokens = new.tolist()
-        end = next((k for k, token in enumerate(tokens) if self._is_end(token)), None)
-        tokens = tokens if end is None else tokens[: end + 1]
-        text = self._processor.tokenizer.decode(tokens, skip_special_tokens=True).strip()
-        finish = "length" if end is None and len(tokens) >= generation.max_tokens else "stop"
-        usage = {"prompt_tokens": length, "completion_tokens": len(tokens), "total_tokens": length + len(tokens)}
-        return Reply(text=text, model=self.name, finish=finish, usage=usage)
+        return [
+            make_reply(
+                row[width:].tolist(),
+                int(length),
+                generation,
+                name=self.name,
+                ends=end_tokens(self._model),
+                tokenizer=self._processor.tokenizer,
+            )
+            for row, length in zip(output, lengths, strict=True)
+        ]
 
     def inputs(self, messages: Sequence[Message]) -> Any:
         """What the model gets: token ids [1, n], pixels and grids, on its device and in its dtype."""
@@ -182,13 +164,9 @@ class LocalChat:
             )
         except (ValueError, TypeError, KeyError, IndexError) as error:
             raise ChatError(
-                f"{self.name} cannot take this request of {len(pictures)} pictures: {_first_line(error)}"
+                f"{self.name} cannot take this request of {len(pictures)} pictures: {first_line(error)}"
             ) from error
         return inputs.to(self._model.device, dtype=self._model.dtype)
-
-    def _is_end(self, token: int) -> bool:
-        ends = self._model.generation_config.eos_token_id
-        return token == ends or (isinstance(ends, list) and token in ends)
 
 
 def _num_pictures(messages: Sequence[Message]) -> int:
@@ -240,8 +218,3 @@ def pick_device(wanted: str) -> str:
     if torch.cuda.is_available():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return (lines[0] if lines else type(error).__name__)[:300]

@@ -6,13 +6,12 @@ results are in the staging folder, so it makes no difference which engine, or wh
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from typing import Any
 
 from spaceland.datasets.stage import SceneJob, stage_scene
 from spaceland.errors import OutputError, SourceError, SpacelandError, require
+from spaceland.processes import in_processes
 
 Engine = Callable[[Sequence[SceneJob]], Iterator[tuple[SceneJob, str | None]]]
 _RETRIES = 3
@@ -23,33 +22,9 @@ def local_engine(workers: int) -> Engine:
     """Processes of this machine. Output errors end the run: no other scene could be written either."""
 
     def run(jobs: Sequence[SceneJob]) -> Iterator[tuple[SceneJob, str | None]]:
-        if workers == 1 or len(jobs) <= 1:
-            for job in jobs:
-                yield job, stage_or_explain(job)
-            return
-        # Fresh interpreters: no state, locks or threads of this process leak into the workers.
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
-            running: dict[Future[str | None], SceneJob] = {}
-            try:
-                # A short queue keeps memory flat however many scenes there are.
-                for job in jobs:
-                    running[pool.submit(stage_or_explain, job)] = job
-                    if len(running) >= 2 * workers:
-                        yield from _finished(running)
-                while running:
-                    yield from _finished(running)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        yield from in_processes(stage_or_explain, jobs, workers)
 
     return run
-
-
-def _finished(running: dict[Future[str | None], SceneJob]) -> Iterator[tuple[SceneJob, str | None]]:
-    done, _ = wait(running, return_when=FIRST_COMPLETED)
-    for future in done:
-        yield running.pop(future), future.result()
 
 
 def ray_engine(address: str | None = None, queue: int = 1000) -> Engine:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 
-from spaceland.errors import ChatError
+from spaceland.errors import ChatError, first_line
 
 
 def load_base(
@@ -51,10 +51,9 @@ def load_base(
                 output_loading_info=True,
             )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
-        line = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
         raise ChatError(
-            f"cannot load the model '{where}': {line}; give the folder of a vision-language model that transformers "
-            "knows, or its id on the Hugging Face hub"
+            f"cannot load the model '{where}': {first_line(error)}; give the folder of a vision-language "
+            "model that transformers knows, or its id on the Hugging Face hub"
         ) from error
     # transformers draws what the files lack at random and only warns; nobody wants answers from that.
     lacking = sorted(loaded["missing_keys"]) + sorted(str(key) for key in loaded["mismatched_keys"])

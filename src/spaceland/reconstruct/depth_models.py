@@ -21,7 +21,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from spaceland.errors import ReconstructionError, require
+from spaceland.errors import ReconstructionError, first_line, require
 from spaceland.geometry.camera import PinholeCamera
 
 Family = Literal["depth_pro", "depth_anything"]
@@ -138,7 +138,7 @@ def load_depth_model(model_id: str, device: str = "cpu", dtype: str = "float32")
         config = AutoConfig.from_pretrained(model_id)
     except (OSError, ValueError) as error:
         raise ReconstructionError(
-            f"the configuration of depth model {model_id!r} could not be loaded ({_first_line(error)}); expected a "
+            f"the configuration of depth model {model_id!r} could not be loaded ({first_line(error, 200)}); expected a "
             "Hugging Face id such as depth-anything/Depth-Anything-V2-Metric-Indoor-Small-hf, or a folder written by "
             "save_pretrained; without network, download it beforehand"
         ) from error
@@ -154,7 +154,7 @@ def load_depth_model(model_id: str, device: str = "cpu", dtype: str = "float32")
         network = AutoModelForDepthEstimation.from_pretrained(model_id, dtype=getattr(torch, dtype))
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ReconstructionError(
-            f"the weights of depth model {model_id!r} could not be loaded ({_first_line(error)}); "
+            f"the weights of depth model {model_id!r} could not be loaded ({first_line(error, 200)}); "
             "check the id, the network and the free disk space, or download the model again"
         ) from error
     metric = family == "depth_pro" or config.depth_estimation_type == "metric"
@@ -205,10 +205,6 @@ def _preprocessor_json(model_id: str) -> dict[str, Any]:
         found = json.loads(Path(path).read_text())
     except (OSError, ValueError) as error:
         raise ReconstructionError(
-            f"{path} is not readable JSON ({_first_line(error)}); download the model again"
+            f"{path} is not readable JSON ({first_line(error, 200)}); download the model again"
         ) from error
     return found if isinstance(found, dict) else {}
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

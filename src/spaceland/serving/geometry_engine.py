@@ -29,11 +29,11 @@ from spaceland.errors import SpacelandError
 from spaceland.models.clip_tokens import ClipTokens
 from spaceland.models.geometry_vlm import GeometryVLM
 from spaceland.models.prefix import ClipPrefix, encode_prefix
-from spaceland.serving.clip_cache import ClipCache, num_bytes
+from spaceland.serving.clip_cache import num_bytes
 from spaceland.serving.decoding import Take, decoding, together
-from spaceland.serving.engine import CacheStats, EngineFacts, Prompt
+from spaceland.serving.engine import EngineFacts, Prompt
 from spaceland.serving.images import clip_key
-from spaceland.serving.local_engine import check_pictures, check_words, context_of, end_tokens, special_words
+from spaceland.serving.model_engine import ModelEngine, check_pictures, check_words, context_of
 from spaceland.serving.problems import RequestError
 from spaceland.serving.requests import Sampling
 
@@ -50,7 +50,7 @@ class _Chat:
     batch: dict[str, Any] | None
 
 
-class GeometryEngine:
+class GeometryEngine(ModelEngine):
     """An `Engine` around a `GeometryVLM`, with or without an encoder."""
 
     def __init__(
@@ -64,11 +64,6 @@ class GeometryEngine:
             fingerprint: Changes with the weights.
             cache_bytes: Memory for clips, on the model's device.
         """
-        self._model = model
-        self._tokenizer = model.processor.tokenizer
-        # One thread tokenises while another decodes, and a tokenizer's settings change while it works.
-        self._decoder = copy.deepcopy(self._tokenizer)
-        self._preparing = threading.Lock()
         encoder = model.encoder
         context = min(context_of(model.config), model.processor.max_tokens or context_of(model.config))
         about = {
@@ -77,30 +72,11 @@ class GeometryEngine:
             "dtype": str(model.dtype).removeprefix("torch."),
             "device": str(model.device),
         }
-        self._facts = EngineFacts(name=name, context=context, fingerprint=fingerprint, about=about)
-        self._ends = end_tokens(model.generation_config, self._tokenizer)
-        self._specials = special_words(self._tokenizer)
-        self._kept = ClipCache(cache_bytes)
+        facts = EngineFacts(name=name, context=context, fingerprint=fingerprint, about=about)
+        super().__init__(model.processor.tokenizer, model.generation_config, facts, cache_bytes)
+        self._model = model
+        self._preparing = threading.Lock()
         self._keys_and_values = True
-
-    @property
-    def facts(self) -> EngineFacts:
-        """See `Engine`."""
-        return self._facts
-
-    @property
-    def ends(self) -> frozenset[int]:
-        """See `Engine`."""
-        return self._ends
-
-    @property
-    def cache(self) -> CacheStats:
-        """See `Engine`."""
-        return self._kept.stats
-
-    def decode(self, tokens: list[int]) -> str:
-        """See `Engine`."""
-        return self._decoder.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
 
     def prepare(self, messages: Sequence[Message]) -> Prompt:
         """See `Engine`."""

@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 
-from spaceland.errors import TrainingError
+from spaceland.errors import TrainingError, first_line
 from spaceland.models.families import family_of
 from spaceland.models.lora import with_lora
 from spaceland.training.config import ModelConfig, StageConfig
@@ -79,7 +79,7 @@ def meta_model(config: ModelConfig) -> Any:
         try:
             sizes = AutoConfig.from_pretrained(config.vlm, trust_remote_code=False)
         except (OSError, ValueError, KeyError) as error:
-            raise TrainingError(f"the sizes of '{config.vlm}' are not known: {str(error).splitlines()[0]}") from error
+            raise TrainingError(f"the sizes of '{config.vlm}' are not known: {first_line(error)}") from error
     with torch.device("meta"):
         return AutoModelForImageTextToText.from_config(sizes)
 

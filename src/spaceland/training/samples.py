@@ -166,17 +166,17 @@ def _open(medium: Still | Clip) -> list[View]:
         files = sorted(p for p in medium.path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
         if not files:
             raise SceneError(f"{medium.path} holds no frames")
-        return [View(Image.fromarray(read_rgb(files[k]))) for k in evenly(len(files), medium.frames)]
+        return [View(Image.fromarray(read_rgb(files[k]))) for k in first_to_last(len(files), medium.frames)]
     from spaceland.scenes.mp4 import frame_times, video_frame
 
-    numbers = evenly(len(frame_times(medium.path)), medium.frames)
+    numbers = first_to_last(len(frame_times(medium.path)), medium.frames)
     return [View(Image.fromarray(video_frame(medium.path, number))) for number in numbers]
 
 
-def evenly(count: int, wanted: int) -> Sequence[int]:
-    """At most `wanted` of `count` numbers, from the first to the last.
+def first_to_last(count: int, wanted: int) -> Sequence[int]:
+    """At most `wanted` of `count` numbers, both ends included, as video data for training is sampled.
 
-    >>> list(evenly(10, 4)), list(evenly(2, 4))
+    >>> list(first_to_last(10, 4)), list(first_to_last(2, 4))
     ([0, 3, 6, 9], [0, 1])
     """
     return range(count) if count <= wanted else np.linspace(0, count - 1, wanted).round().astype(int).tolist()

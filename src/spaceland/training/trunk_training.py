@@ -18,6 +18,7 @@ from typing import get_args
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from PIL import Image
 from torch import Tensor, nn
 
 from spaceland.chat.pictures import read_rgb
@@ -78,8 +79,12 @@ class TrunkClip:
     K: Float[Tensor, "s 3 3"]
 
 
-def read_walks(folder: Path) -> list[Walk]:
+def read_walks(folder: Path, size: tuple[int, int] | None = None) -> list[Walk]:
     """All frames of a dataset folder of sample rooms.
+
+    Args:
+        folder: Of `spaceland generate`.
+        size: Width and height to bring the frames to, those at which the trunk will be used; None keeps their own.
 
     Raises:
         TrainingError: there are no pictures of sample rooms in it, or a room has a single one.
@@ -91,10 +96,17 @@ def read_walks(folder: Path) -> list[Walk]:
             truth = frame_depth(str(path.absolute()))
             if truth is None:
                 continue
-            colors.append(read_rgb(path))
-            depths.append(truth.depth_m.astype(np.float16))
+            image = Image.fromarray(read_rgb(path))
+            width, height = size or image.size
+            colors.append(np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)))
+            # Depth is never averaged: across an edge the mean lies on no surface.
+            rows, cols = (
+                ((np.arange(n) + 0.5) * m / n).astype(int)
+                for n, m in zip((height, width), truth.depth_m.shape, strict=True)
+            )
+            depths.append(truth.depth_m[rows][:, cols].astype(np.float16))
             poses.append(truth.T_world_cam)
-            Ks.append(truth.camera.K)
+            Ks.append(truth.camera.scaled(width, height).K)
             numbers.append(int(path.stem))
         if len(numbers) < 2:
             raise TrainingError(f"{scene} shows {len(numbers)} frames of a room, expected at least two")

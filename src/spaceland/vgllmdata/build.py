@@ -14,10 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +25,7 @@ from spaceland.datasets.config import claim_folder, portable_spec
 from spaceland.errors import OutputError, SceneError, SourceError, SpacelandError
 from spaceland.exchange.chat import JsonArray
 from spaceland.files import atomic_path, write_json, write_text
+from spaceland.processes import in_processes
 from spaceland.tasks3d.prompts import Task
 from spaceland.version import __version__
 from spaceland.vgllmdata.captioning import captioning_rows
@@ -123,11 +122,11 @@ def build(
     if progress and len(todo) < len(jobs):
         progress(len(jobs) - len(todo), "finished earlier")
     broken: dict[str, str] = {}
-    for scene, problem in _staged(todo, workers):
+    for job, problem in in_processes(_stage, todo, workers):
         if problem:
-            broken[scene] = problem
+            broken[job.scene] = problem
         if progress:
-            progress(1, scene)
+            progress(1, job.scene)
     good = [job.scene for job in jobs if job.scene not in broken]
     if not good:
         raise SceneError(f"none of {len(jobs)} scans could be used; the first problem: {next(iter(broken.values()))}")
@@ -217,32 +216,6 @@ def _stage(job: ScanJob) -> str | None:
     except SpacelandError as error:
         return str(error)
     return None
-
-
-def _staged(jobs: Sequence[ScanJob], workers: int) -> Iterator[tuple[str, str | None]]:
-    if workers <= 1 or len(jobs) <= 1:
-        for job in jobs:
-            yield job.scene, _stage(job)
-        return
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=multiprocessing.get_context("spawn")) as pool:
-        running: dict[Future[str | None], str] = {}
-        try:
-            # A short queue keeps memory flat: a job holds the poses of a scan.
-            for job in jobs:
-                running[pool.submit(_stage, job)] = job.scene
-                if len(running) >= 2 * workers:
-                    yield from _finished(running)
-            while running:
-                yield from _finished(running)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _finished(running: dict[Future[str | None], str]) -> Iterator[tuple[str, str | None]]:
-    done, _ = wait(running, return_when=FIRST_COMPLETED)
-    for future in done:
-        yield running.pop(future), future.result()
 
 
 def _join(

@@ -22,7 +22,7 @@ from spaceland.models.encoders.da3_config import BACKBONE, RELEASED, Da3Config, 
 from spaceland.models.encoders.da3_heads import CameraDecoder, DualDptHead, points_of_rays
 from spaceland.models.encoders.da3_vit import Da3Vit
 from spaceland.models.encoders.dpt_head import depth_of
-from spaceland.models.encoders.frames import check_frames, check_layers
+from spaceland.models.encoders.frames import check_frames, check_heads, check_layers
 from spaceland.models.encoders.loading import Source, build
 from spaceland.models.encoders.pose_encoding import decode_pose
 from spaceland.models.encoders.vit import FRAMES_AT_ONCE
@@ -118,8 +118,7 @@ class Da3(nn.Module):
     def predict(self, frames: Float[Tensor, "s 3 h w"]) -> GeometryPrediction:
         """See `GeometryEncoder.predict`; points only where it was opened with rays."""
         grid = check_frames(frames, self.spec.patch)
-        if not self.spec.heads:
-            raise EncoderError(f"{self.spec.name} was opened without its heads; open it with heads=True")
+        check_heads(self.spec)
         found = self.forward(frames, self.config.head_layers)
         raw = self.head([found[layer][1] for layer in self.config.head_layers], grid)
         depth, confidence = depth_of(raw[:, :2].float())

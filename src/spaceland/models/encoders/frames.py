@@ -57,3 +57,13 @@ def check_layers(spec: EncoderSpec, layers: Sequence[int] | None, num_built: int
             f"open the encoder with layers=[{wanted[-1]}], or with its heads"
         )
     return wanted
+
+
+def check_heads(spec: EncoderSpec) -> None:
+    """Refuse predictions of an encoder without heads.
+
+    Raises:
+        EncoderError: it has none here.
+    """
+    if not spec.heads:
+        raise EncoderError(f"{spec.name} was opened without its heads; open it with heads=True")

@@ -21,7 +21,7 @@ from spaceland.files import atomic_path, write_json
 from spaceland.models.blocks import BlockConfig
 from spaceland.models.encoders.camera_head import CameraHead
 from spaceland.models.encoders.dpt_head import DptConfig, DptHead, depth_of, points_of
-from spaceland.models.encoders.frames import check_frames, check_layers
+from spaceland.models.encoders.frames import check_frames, check_heads, check_layers
 from spaceland.models.encoders.loading import build, released_shapes, released_tensors
 from spaceland.models.encoders.pose_encoding import decode_pose
 from spaceland.models.encoders.trunk import AlternatingTrunk, TrunkConfig
@@ -231,8 +231,7 @@ class Vggt(nn.Module):
     def predict(self, frames: Float[Tensor, "s 3 h w"]) -> GeometryPrediction:
         """See `GeometryEncoder.predict`. The world is the reference frame's camera; the scale is not metric."""
         grid = check_frames(frames, self.spec.patch)
-        if not self.spec.heads:
-            raise EncoderError(f"{self.spec.name} was opened without its heads; open it with heads=True")
+        check_heads(self.spec)
         raw = self.heads(self.forward(frames, self.head_layers), grid)
         height, width = frames.shape[-2:]
         T_world_cam, K = decode_pose(raw.pose_encodings[-1].float(), height, width)
