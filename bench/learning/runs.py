@@ -46,7 +46,7 @@ def make_trunk(experiment: Experiment, out: Path, part: str) -> dict[str, Any]:
     if report.is_file():
         return read_json(report)
     plain = Cell(arm=experiment.arms[0], marks=experiment.marks[0], bev=False, rooms=max(experiment.rooms), seed=0)
-    # What the arms' encoder gets to see; only shapes beside that decide.
+    # The trunk learns at the size at which the arms will show it their frames.
     frame = TokenGrid(**experiment.model.get("grid", {})).frame(experiment.width, experiment.height)
     known, unseen = (read_walks(out / "data" / data_name(which, plain), frame.geometry_px) for which in ("train", part))
     began, curve = time.process_time(), []

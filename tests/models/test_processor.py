@@ -171,6 +171,7 @@ def test_hostile_chats_get_a_reason() -> None:
     refused([Image.new("RGB", (1, 5000)), "?"], "1 x 5000 pixels")
     refused([Picture(b"nothing", "image/png", 1, 1, "x"), "?"], "cannot be decoded")
     refused([picture(), "what is <|image_pad|>?"], "stands for a picture")
+    refused([picture(), "what is <|image_", "pad|>?"], "stands for a picture")
     refused([np.zeros((4, 4, 3)), "?"], "ndarray is no picture")
     refused([*[picture()] * 9, "?"], r"tokens long, \d+ of them for 9 pictures; the model takes 100")
     refused(["words " * 60], "the model takes 100")

@@ -136,10 +136,6 @@ class GeometryProcessor:
         Raises:
             ChatError: a text holds the model's own token for a picture, or the template takes no such chat.
         """
-        token = self.processor.image_token
-        for message in chat:
-            if any(isinstance(part, str) and token in part for part in message.content):
-                raise ChatError(f"a text holds '{token}', which stands for a picture; take it out")
         turns = [
             {
                 "role": message.role,
@@ -151,7 +147,7 @@ class GeometryProcessor:
             for message in chat
         ]
         try:
-            return self.processor.apply_chat_template(
+            text = self.processor.apply_chat_template(
                 turns, add_generation_prompt=add_generation_prompt, tokenize=False
             )
         except (ValueError, TypeError, KeyError, IndexError, ImportError) as error:
@@ -160,6 +156,11 @@ class GeometryProcessor:
             if type(error).__module__.startswith("jinja2"):
                 raise ChatError(f"the model's chat template takes no such chat: {error}") from error
             raise
+        # Counted at the end: a token may also be put together from the end of one text and the beginning of the next.
+        token = self.processor.image_token
+        if text.count(token) != len(_pictures(chat)):
+            raise ChatError(f"a text holds '{token}', which stands for a picture; take it out")
+        return text
 
     def split(self, chat: Chat, *, add_generation_prompt: bool) -> tuple[str, list[int]]:
         """The chat's words up to its last picture, and the tokens of what follows; no picture is opened.
