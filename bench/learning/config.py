@@ -17,7 +17,7 @@ from bench.learning.data import DataSpec
 from bench.learning.questions import TASKS
 
 from spaceland.errors import TrainingError
-from spaceland.training.config import TrainConfig
+from spaceland.training.config import TrainConfig, check_config
 from spaceland.training.tables import from_table
 
 TRUNK = "TRUNK"
@@ -167,7 +167,7 @@ def train_config(experiment: Experiment, cell: Cell, encoder: str) -> TrainConfi
         "gradient_checkpointing": False,
         **experiment.stage,
     }
-    return from_table(
+    config = from_table(
         TrainConfig,
         {
             "model": {
@@ -183,6 +183,8 @@ def train_config(experiment: Experiment, cell: Cell, encoder: str) -> TrainConfi
         },
         cell.name,
     )
+    check_config(config)
+    return config
 
 
 def _range(rooms: str) -> tuple[int, int]:

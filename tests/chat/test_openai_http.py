@@ -176,6 +176,11 @@ def test_answers_that_are_none(body: str, says: str) -> None:
     assert requests == 1 and says in message
 
 
+def test_a_model_that_ends_at_once_has_said_nothing() -> None:
+    said = {"message": {"content": ""}, "finish_reason": "stop"}
+    assert ask(send(200, json.dumps({"choices": [said]})))[0] == ""
+
+
 def test_content_in_parts() -> None:
     parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}, {"type": "image"}]
     assert ask(send(200, json.dumps({"choices": [{"message": {"content": parts}}]})))[0] == "ab"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra model")
 pytest.importorskip("transformers", reason="needs the extra model")
 
+import torch
 from tiny_models import tiny_model, wake
 from vgllm_writer import tiny_vggt
 
@@ -18,6 +21,7 @@ from spaceland.chat.open_model import ModelOptions, open_model, parse_model
 from spaceland.chat.pictures import make_picture
 from spaceland.chat.types import Generation, Message, Picture
 from spaceland.errors import ChatError
+from spaceland.models.answering import clip_key
 from spaceland.models.encoders.vggt import save_vggt
 from spaceland.models.sources import Sources
 
@@ -70,6 +74,33 @@ def test_a_control_can_take_the_encoders_place(saved: Path) -> None:
     model = GeometryChat(config)
     assert model.facts()["encoder"].startswith("zeros:")
     assert model.complete(messages("?"), Generation(max_tokens=2)).usage["completion_tokens"] >= 1
+
+
+def test_the_folder_of_a_training_run_means_its_model(tmp_path: Path, saved: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "plan.json").write_text("{}")
+    with pytest.raises(ChatError, match="has not finished"):
+        GeometryChat(GeometryConfig(path=str(run), device="cpu"))
+    (run / "model").symlink_to(saved / "model")
+    model = GeometryChat(GeometryConfig(path=str(run), device="cpu"))
+    alone = GeometryChat(GeometryConfig(path=str(saved / "model"), device="cpu"))
+    assert model.facts()["revision"] == alone.facts()["revision"] and model.name == f"geometry:{run}"
+    how = Generation(max_tokens=3)
+    assert model.complete(messages("?"), how).text == alone.complete(messages("?"), how).text
+
+
+def test_intrinsics_of_a_picture_reach_the_rays(saved: Path) -> None:
+    processor = GeometryChat(GeometryConfig(path=str(saved / "model"), device="cpu")).model.processor
+    processor.rays = True
+    picture = next(part for part in messages("?")[0].content if isinstance(part, Picture))
+    with_K = replace(picture, K=(picture.width, picture.width, picture.width / 2, picture.height / 2))
+
+    def rays(picture: Picture) -> Any:
+        return processor([[Message("user", [picture, "?"])]], add_generation_prompt=True)["geometry_rays"][0]
+
+    assert not rays(picture).any() and rays(with_K).norm(dim=-1).allclose(torch.ones(()))
+    assert clip_key([Message("user", [picture])]) != clip_key([Message("user", [with_K])])
 
 
 def test_clear_errors(tmp_path: Path, saved: Path) -> None:

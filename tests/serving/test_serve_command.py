@@ -112,6 +112,8 @@ def test_ask_and_evaluate_talk_to_it(kind: str, tmp_path: Path, monkeypatch: pyt
         (("--host", "no-such-host.invalid", "--without-key"), "cannot listen on no-such-host.invalid"),
         (("--max-batch", "0"), "max_batch of 0 is not usable"),
         (("--image-folder", "/no/such/folder"), "is no folder"),
+        (("--cache-mb", "-1"), "--cache-mb is -1"),
+        (("--device", "nosuch"), "device 'nosuch' cannot be used"),
         ((), "cannot load"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
@@ -10,12 +11,16 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the extra model")
 
+from PIL import Image
 from training_data import row, write_rows
 
 from spaceland.geometry.camera import PinholeCamera
+from spaceland.questions.marks import Mark
 from spaceland.training.augment import Window, window_rule
-from spaceland.training.config import AugmentConfig, DataConfig
-from spaceland.training.samples import load_sample
+from spaceland.training.collate import PlannedSamples
+from spaceland.training.config import AugmentConfig, DataConfig, StageConfig
+from spaceland.training.mixture import make_order
+from spaceland.training.samples import Sample, Still, Turn, load_sample
 from spaceland.training.sources import open_source
 
 
@@ -48,6 +53,43 @@ def test_all_frames_share_the_window_and_texts_stay(tmp_path: Path) -> None:
     assert other.views[0].camera != cameras[0]
     # Where a camera is not known, nothing is zoomed: the text's metres would no longer fit.
     assert load_sample(source.sample(1), rule, "7").views[0].image.size == (64, 48)
+
+
+@pytest.mark.parametrize("names", [(), ("Object1", "Object2")])
+def test_no_window_cuts_a_mark_off(tmp_path: Path, names: tuple[str, ...]) -> None:
+    """Wherever marks lie, as much of them is seen in the window as in the whole picture."""
+    path = tmp_path / "x.png"
+    Image.fromarray(np.full((240, 320, 3), 128, np.uint8)).save(path)
+    draw = window_rule(AugmentConfig(min_zoom=0.5, probability=1.0))
+    rng, zoomed = Random(0), 0
+
+    def colours(sample: Sample, window: Callable[[Random], Window] | None, seed: str) -> int:
+        (view,) = load_sample(sample, window, seed).views
+        return int((np.asarray(view.image, int) - 128).any(-1).sum())
+
+    for k in range(60):
+        x, y = rng.randint(100, 800), rng.randint(100, 800)
+        marks = (Mark("red", "point", 0, 0, (x, y), 0.03),
+                 Mark("blue", "bbox", 1, 0, (x, y, min(1000, x + 150), min(1000, y + 100)), 0.006))  # fmt: skip
+        still = Still(path, marks[k % 2 :], 60.0, names=names)
+        sample = Sample(str(k), "s", "3d", (Turn("user", (0,)),), (still,))
+        assert colours(sample, draw, "0") == colours(sample, None, "0")
+        zoomed += load_sample(sample, draw, "0").views[0].image.width < 320
+    assert zoomed > 20
+
+
+def test_hidden_cameras_are_a_share_and_repeat(tmp_path: Path) -> None:
+    write_rows(tmp_path / "rows", [row(k, facts={"cameras": [{"horizontal_fov_deg": 60.0}]}) for k in range(40)])
+    sources = [open_source(DataConfig(kind="rows", path="rows"), tmp_path)]
+    order = make_order(sources, StageConfig(data=(), train=("adapter",), batch=4), 0, 12)
+
+    def known(share: float) -> list[bool]:
+        items = PlannedSamples(sources, order, seed="0:x", hide_camera=share)
+        chats = [items[k].chat for k in range(len(items))]
+        return [chat[0].content[0].K is not None for chat in chats if chat]  # type: ignore[union-attr]
+
+    assert len(known(0.0)) == 40 and all(known(0.0)) and not any(known(1.0))
+    assert 8 < sum(known(0.5)) < 32 and known(0.5) == known(0.5)
 
 
 def test_scale_shows_in_the_rays_and_only_there(tmp_path: Path) -> None:

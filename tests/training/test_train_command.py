@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -66,11 +67,42 @@ def test_dry_run_then_training(
     assert run(["train", "tyni", *out]) == 2 and "presets are" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (("--encoder", "nosense"), "there is no encoder 'nosense'"),
+        (("--encoder", "vggt:/no/such/folder"), "there is no folder or file /no/such/folder"),
+        (("--set", "model.adapter.fusion=magic"), "'magic' is no fusion"),
+        (("--set", "model.encoder=zeros:vggt", "model.adapter.layers=[99]"), "not [99]"),
+        (("--set", "model.grid.foo=1"), "unexpected keyword argument 'foo'"),
+        (("--set", "model.lora.rank=0"), "no LoRA weights can be added"),
+        (("--set", "stages.0.lr=-1"), "learning rates must be above 0"),
+        (("--set", "stages.0.weight_decay=-1"), "weight_decay and max_grad_norm cannot be below 0"),
+        (("--set", "workers=-1"), "workers is a number of processes"),
+        (("--max-steps", "0"), "--max-steps is 0"),
+    ],
+)
+def test_what_cannot_be_is_told_before_any_work(
+    more: tuple[str, ...], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any
+) -> None:
+    from spaceland.training import plan
+    from spaceland.training import run as training
+
+    def work(*_: object) -> None:
+        raise AssertionError("rooms were generated")
+
+    monkeypatch.setattr(plan, "make_rooms", work)
+    monkeypatch.setattr(training, "make_rooms", work)
+    assert run(["train", "tiny", "--dry-run", *more]) == 2 and words in capsys.readouterr().err
+    assert run(["train", "tiny", "--out", str(tmp_path / "run"), *more]) == 2 and words in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def test_trackers_and_optimizers_are_those_of_transformers(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from spaceland.training import stage
-    from spaceland.training.config import read_config
+    from spaceland.training.config_file import read_config
     from spaceland.training.plan import plan_run
 
     write_rows(tmp_path / "rows", [row(k) for k in range(4)])

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from spaceland.errors import TrainingError
-from spaceland.training.config import config_table, preset_names, read_config
+from spaceland.training.config import config_table
+from spaceland.training.config_file import preset_names, read_config
 from spaceland.training.tables import differences
 
 MINIMAL = """

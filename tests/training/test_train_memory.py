@@ -10,7 +10,8 @@ pytest.importorskip("torch", reason="needs the extra model")
 pytest.importorskip("transformers", reason="needs the extra model")
 
 from spaceland.errors import TrainingError
-from spaceland.training.config import LoraSettings, ModelConfig, StageConfig, read_config
+from spaceland.training.config import LoraSettings, ModelConfig, StageConfig
+from spaceland.training.config_file import read_config
 from spaceland.training.memory import Longest, Shape, advice, estimate, meta_model, shape_of
 from spaceland.training.plan import longest_without_data
 

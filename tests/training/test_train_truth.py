@@ -66,6 +66,33 @@ def test_no_depth_is_no_point() -> None:
     assert np.isnan(points[0, 0]).all() and np.allclose(points[0, 1], [1, 0, 2])
 
 
+def test_a_broken_sample_among_others_has_a_truth_that_is_nowhere(folder: Path, tmp_path: Path) -> None:
+    from training_data import save_model
+    from transformers import AutoConfig
+
+    from spaceland.chat.image_processor import load_processor
+    from spaceland.chat.types import Message
+    from spaceland.models.encoders.oracle import Oracle
+    from spaceland.models.families import family_of
+    from spaceland.models.processor import GeometryProcessor
+    from spaceland.training.collate import SKIPPED, Collator, Item
+
+    saved = save_model(tmp_path / "model")
+    family = family_of(AutoConfig.from_pretrained(saved))
+    processor = GeometryProcessor(
+        load_processor(str(saved)), family, family.token_grid(long_side_cells=2), geometry=True
+    )
+    (picture,) = room_truth(sample(folder / "images/room0004/000003.jpg"), [view()])
+    whole = Item("whole", (Message("user", (picture, "x")), Message("assistant", ("1",))))
+    batch = Collator.of(processor)([whole, Item("broken", None, "a damaged picture")])
+    assert batch[SKIPPED] == [("broken", "a damaged picture")] and (batch["labels"][1] == -100).all()
+    found, nowhere = (
+        Oracle().encode(frames, truth=truth).tokens[0][..., -2]
+        for frames, truth in zip(batch["geometry_frames"], batch["geometry_truth"], strict=True)
+    )
+    assert found.any() and not nowhere.any()
+
+
 def test_what_it_refuses(folder: Path, tmp_path: Path) -> None:
     path = folder / "images/room0004/000003.jpg"
     with pytest.raises(TrainingError, match="augment = false"):

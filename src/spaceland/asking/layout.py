@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from spaceland.chat.pictures import make_picture, read_rgb, shrink
@@ -80,7 +80,10 @@ def arrange(marked: MarkedFolder, config: LayoutConfig) -> Arranged:
         bev_image = add_bev()
         for frame in frames:
             image = shrink(read_rgb(frame.path), config.frame_px, nearest=nearest)
-            pictures.append(make_picture(image, f"frames/{frame.path.name}"))
+            sx, sy = image.shape[1] / frame.width, image.shape[0] / frame.height
+            fx, fy, cx, cy = frame.intrinsics
+            K = (fx * sx, fy * sy, cx * sx, cy * sy)
+            pictures.append(replace(make_picture(image, f"frames/{frame.path.name}"), K=K))
             frame_images.append(len(pictures))
     return Arranged(
         pictures=tuple(pictures),

@@ -49,15 +49,16 @@ class GeometryChat:
         from spaceland.chat.local import pick_device
         from spaceland.models.answering import Answerer
         from spaceland.models.geometry_vlm import GeometryVLM
-        from spaceland.models.sources import CONFIG
+        from spaceland.models.sources import CONFIG, model_folder
 
         self.name = f"geometry:{config.path}"
         device = pick_device(config.device)
         name = config.dtype if config.dtype != "auto" else "float32" if device == "cpu" else "bfloat16"
         where: dict[str, Any] = {"device": device, "dtype": getattr(torch, name)}
         try:
-            if (Path(config.path) / CONFIG).is_file():
-                model = GeometryVLM.from_pretrained(config.path, encoder=config.encoder, **where)
+            self._folder = path = model_folder(config.path)
+            if (Path(path) / CONFIG).is_file():
+                model = GeometryVLM.from_pretrained(path, encoder=config.encoder, **where)
             elif config.encoder is None:
                 model = GeometryVLM.from_vgllm(config.path, **where)
             else:
@@ -85,7 +86,7 @@ class GeometryChat:
         model, sources = self._model, self._model.sources
         encoder, adapter = model.encoder, model.adapter
         return {
-            "revision": folder_revision(self.name.removeprefix("geometry:")),
+            "revision": folder_revision(self._folder),
             "architecture": f"GeometryVLM of {type(model.base).__name__}",
             "base": sources.base,
             "base_revision": sources.base_revision,

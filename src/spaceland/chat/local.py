@@ -210,10 +210,20 @@ def folder_revision(path: str) -> str | None:
 
 
 def pick_device(wanted: str) -> str:
-    """The device that is meant: "auto" is a GPU if there is one, else the processor."""
+    """The device that is meant: "auto" is a GPU if there is one, else the processor.
+
+    Raises:
+        ChatError: there is no such device, or this torch cannot use it.
+    """
     import torch
 
     if wanted != "auto":
+        try:
+            torch.empty(0, device=wanted)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            raise ChatError(
+                f"device '{wanted}' cannot be used: {first_line(error)}; choose auto, cpu, cuda, cuda:1 or mps"
+            ) from error
         return wanted
     if torch.cuda.is_available():
         return "cuda"

@@ -16,6 +16,8 @@ class Picture:
     width: int
     height: int
     name: str = ""
+    K: tuple[float, float, float, float] | None = None
+    """fx, fy, cx, cy in pixels of this picture where they are known, for models that take rays; no server is told."""
 
 
 @dataclass(frozen=True)

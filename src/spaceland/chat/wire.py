@@ -28,7 +28,7 @@ def answer_of(data: Mapping[str, Any], model: str) -> Reply:
     `finish` "length" means that the text is cut at `max_tokens`; the caller decides whether it is of use.
 
     Raises:
-        ChatError: no choices, a refusal, a content filter, or no text.
+        ChatError: no choices, a refusal, a content filter, or no text though the model did not end by itself.
     """
     choices = data.get("choices")
     if not isinstance(choices, list) or not choices:
@@ -45,7 +45,9 @@ def answer_of(data: Mapping[str, Any], model: str) -> Reply:
     if finish == "content_filter":
         raise ChatError(f"the server's content filter stopped the answer of {model}; ask differently")
     text = _text(message.get("content"))
-    if not text.strip():
+    # A model that ends at once has said nothing, and would say nothing again; that is a reply.
+    said_nothing = finish == "stop" and isinstance(message.get("content"), str)
+    if not text.strip() and not said_nothing:
         why = "it reached max_tokens before it said anything; raise --max-tokens" if finish == "length" else "ask again"
         raise ChatError(f"{model} answered without text (finish reason {finish}); {why}")
     usage = data.get("usage")

@@ -101,6 +101,8 @@ def serve(
             f"--host {host} can be reached from elsewhere: set {key_variable} to a key that clients must send, or give "
             "--without-key to answer everybody"
         )
+    if not 0 <= cache_mb < float("inf"):
+        raise OutputError(f"--cache-mb is {cache_mb:g}; give megabytes, 0 for no cache")
     if image_folder is not None and not image_folder.is_dir():
         raise OutputError(f"--image-folder {image_folder} is no folder")
     # The port is taken before minutes of loading, and listened on after.

@@ -25,7 +25,8 @@ def train(
 ) -> int:
     """Train a vision-language model, plain or with a geometry encoder.
 
-    Presets: tiny (minutes on a processor), single-gpu, free, vgllm-4b, vgllm-8b, spar-mix, gpt4scene.
+    Presets: tiny (minutes on a processor), single-gpu, free, vgllm-4b, vgllm-8b, vgllm-3d, spar-mix,
+    gpt4scene.
 
         spaceland train tiny --out out/tiny
         spaceland train vgllm-4b --data /data/vgllm --dry-run
@@ -43,7 +44,7 @@ def train(
         report_to: Trackers beside metrics.jsonl, such as tensorboard or trackio.
     """
     from spaceland.errors import TrainingError, require
-    from spaceland.training.config import read_config
+    from spaceland.training.config_file import read_config
 
     changes = [*set, *([f"model.encoder={encoder}"] if encoder is not None else [])]
     changes += [f"report_to={list(report_to)}"] if report_to is not None else []
@@ -90,9 +91,12 @@ def _dry_run(config: TrainConfig, data: Path, max_steps: int | None) -> int:
     from rich.table import Table
 
     from spaceland.errors import SceneError, TrainingError
-    from spaceland.training.plan import longest_without_data, make_rooms, memory_report, plan_run
+    from spaceland.training.memory import check_model
+    from spaceland.training.plan import check_steps, longest_without_data, make_rooms, memory_report, plan_run
 
     console = Console()
+    check_steps(max_steps)
+    check_model(config.model, config.stages)
     problem, plan = None, None
     with tempfile.TemporaryDirectory() as folder:
         try:
@@ -121,8 +125,6 @@ def _dry_run(config: TrainConfig, data: Path, max_steps: int | None) -> int:
                     "in an epoch",
                     highlight=False,
                 )
-            if config.model.vlm == "tiny":
-                continue
             longest = longest_without_data(config, stage) if plan is None else plan.stages[number].longest
             needed, there, help = memory_report(config, stage, longest, 1)
             parts = ", ".join(f"{name} {size / 1e9:.2f}" for name, size in needed.items.items())

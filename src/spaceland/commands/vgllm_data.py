@@ -303,5 +303,8 @@ def _write(
     for reason, count in sorted(tally.left_out.items()):
         print(f"left out {count:,} rows: {reason}")
     print(f"Wrote {out / 'train'}; pictures are in {out / 'media'}")
-    print(f"Next: name the files of {out / 'train'} as annotation_path and {out / 'media'} as data_path of the trainer")
+    print(
+        f'Next: name the files of {out / "train"} as path and {out / "media"} as media of data of kind "chat" in a '
+        "configuration of spaceland train (VG LLM's own trainer calls them annotation_path and data_path)"
+    )
     return 0

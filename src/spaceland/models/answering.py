@@ -109,7 +109,7 @@ def clip_key(chat: Chat) -> tuple[str, ...]:
 
 def _digest(part: Any) -> str:
     if isinstance(part, Picture):
-        return hashlib.sha256(part.data).hexdigest()
+        return hashlib.sha256(part.data + repr(part.K).encode()).hexdigest()
     image = part.image if isinstance(part, CameraPicture) else part
     digest = hashlib.sha256(f"{image.mode} {image.size} ".encode())
     digest.update(image.tobytes())

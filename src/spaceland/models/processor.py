@@ -217,10 +217,14 @@ def _camera_picture(part: Any) -> CameraPicture:
             else CameraPicture(part.image.convert("RGB"), part.K, part.points, part.T_world_cam)
         )
     if isinstance(part, Picture):
-        return CameraPicture(decode_picture(part))
+        return CameraPicture(decode_picture(part), None if part.K is None else _matrix(*part.K))
     if isinstance(part, Image.Image):
         return CameraPicture(part.convert("RGB"))
     raise ChatError(f"a {type(part).__name__} is no picture; give a Picture, a PIL image or a CameraPicture")
+
+
+def _matrix(fx: float, fy: float, cx: float, cy: float) -> Float[np.ndarray, "3 3"]:
+    return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
 
 def _vlm_image(image: Image.Image, frame: FrameGrid) -> Image.Image:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from spaceland.errors import ChatError
 
 CONFIG = "geometry_vlm.json"
 """The file that makes a folder a saved `GeometryVLM`."""
@@ -26,3 +29,17 @@ class Sources:
     """The model's weights are not those of `base` any more."""
     rotation: str | None = None
     """Convention of the angles in the boxes that it was trained on: "ZXY" or "zxy"; see docs/geometry_vlm.md."""
+
+
+def model_folder(where: str) -> str:
+    """Where the model lies: `where` itself, or the finished model inside it if it is the folder of a training run.
+
+    Raises:
+        ChatError: that run has not finished.
+    """
+    folder = Path(where)
+    if (folder / CONFIG).is_file() or not (folder / "plan.json").is_file():
+        return where
+    if not (folder / "model" / CONFIG).is_file():
+        raise ChatError(f"{where} is a training run that has not finished; go on with it: spaceland train ... --resume")
+    return str(folder / "model")

@@ -22,7 +22,7 @@ def open_engine(
     """Load a model.
 
     Args:
-        model: Folder of `spaceland train` or `GeometryVLM.save_pretrained`, or folder or hub id of a plain
+        model: Folder of `spaceland train` or of `GeometryVLM.save_pretrained`, or folder or hub id of a plain
             vision-language model. "geometry:" or "local:" before it says which; a VG-LLM checkpoint needs the former.
         name: What clients call it; None: the folder's name or the id.
         device: "auto", "cpu", "cuda:1", ...
@@ -36,7 +36,7 @@ def open_engine(
     """
     from spaceland.chat.geometry import GeometryChat, GeometryConfig
     from spaceland.chat.local import LocalChat, LocalConfig
-    from spaceland.models.sources import CONFIG
+    from spaceland.models.sources import CONFIG, model_folder
     from spaceland.serving.geometry_engine import GeometryEngine
     from spaceland.serving.local_engine import LocalEngine
 
@@ -44,6 +44,7 @@ def open_engine(
     named = colon and kind in ("geometry", "local")
     path = rest if named else model
     shown = name or (Path(path).resolve().name if Path(path).is_dir() else path)
+    path = model_folder(path)
     if kind == "geometry" if named else (Path(path) / CONFIG).is_file():
         geometry = GeometryChat(GeometryConfig(path=path, device=device, dtype=dtype, most_clips=0))
         revision = str(geometry.facts()["revision"])

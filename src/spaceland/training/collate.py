@@ -9,10 +9,11 @@ reads them or when.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
+import numpy as np
 from PIL import Image
 from torch.utils.data import Dataset
 
@@ -28,7 +29,12 @@ from spaceland.training.sources import Source
 SKIPPED = "skipped"
 """Key of a batch with what was broken: (sample id, reason) pairs. It does not go to the model."""
 _GREY: Any = Image.new("RGB", (56, 56), (128, 128, 128))
-_STAND_IN = (Message("user", (_GREY, ".")), Message("assistant", (".",)))
+_NOWHERE = np.full((56, 56, 3), np.nan, np.float32)
+# With points that are nowhere, so that an encoder that wants the truth has it of this picture too.
+_STAND_IN = (
+    Message("user", (CameraPicture(_GREY, None, _NOWHERE, np.eye(4)), ".")),  # type: ignore[arg-type]
+    Message("assistant", (".",)),
+)
 TruthOf = Callable[[Sample, Sequence[View]], Sequence[CameraPicture]]
 """Adds true points and poses to the pictures of a sample, for the `oracle` encoder."""
 
@@ -52,10 +58,11 @@ class PlannedSamples(Dataset):
         *,
         seed: str,
         window: Callable[[Random], Window] | None = None,
+        hide_camera: float = 0.0,
         truth: TruthOf | None = None,
     ) -> None:
         self._sources, self._order, self._seed = sources, order, seed
-        self._window, self._truth = window, truth
+        self._window, self._hide_camera, self._truth = window, hide_camera, truth
 
     def __len__(self) -> int:
         return len(self._order)
@@ -72,19 +79,24 @@ class PlannedSamples(Dataset):
             return Item(f"{source.name}:{self._order.numbers[k]}", None, str(error))
         try:
             loaded = load_sample(sample, self._window if source.augment else None, f"{self._seed}:{k}")
-            return Item(sample.id, chat_of(sample, loaded, self._truth))
+            hidden = self._hide_camera > 0 and Random(f"{self._seed}:{k}:camera").random() < self._hide_camera
+            return Item(sample.id, chat_of(sample, loaded, self._truth, with_cameras=not hidden))
         except SpacelandError as error:
             return Item(sample.id, None, str(error))
 
 
-def chat_of(sample: Sample, loaded: Loaded, truth: TruthOf | None = None) -> tuple[Message, ...]:
-    """An opened sample as messages."""
+def chat_of(
+    sample: Sample, loaded: Loaded, truth: TruthOf | None = None, *, with_cameras: bool = True
+) -> tuple[Message, ...]:
+    """An opened sample as messages; where cameras are hidden, pictures have no intrinsics."""
     views = loaded.views
     pictures: Iterator[Any] = iter(
         truth(sample, views)
         if truth is not None
         else [CameraPicture(view.image, None if view.camera is None else view.camera.K) for view in views]
     )
+    if not with_cameras:
+        pictures = iter([replace(picture, K=None) for picture in pictures])
     return tuple(
         Message(role, tuple(part if isinstance(part, str) else next(pictures) for part in parts))
         for role, parts in loaded.turns

@@ -3,22 +3,21 @@
     spaceland train my.toml --out out/run        my.toml names models and data
     spaceland train vgllm-4b --out out/run       a preset, with data below the folder of --data
 
-A file may begin with `extends = "vgllm-4b"` and then holds only what is different; lists are replaced as a whole.
+`config_file` reads both.
 """
 
 from __future__ import annotations
 
+import math
 import re
-import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 from spaceland.errors import TrainingError
 from spaceland.models.sources import CONFIG, VGLLM
-from spaceland.training.tables import from_table, to_table
+from spaceland.training.tables import to_table
 
 Part = Literal["vision_tower", "merger", "language_model", "adapter"]
 PARTS: tuple[Part, ...] = ("vision_tower", "merger", "language_model", "adapter")
@@ -121,6 +120,9 @@ class AugmentConfig:
     """Shortest side of the window as a share of the picture's."""
     max_zoom: float = 1.0
     probability: float = 0.5
+    hide_camera: float = 0.0
+    """Share of all samples whose intrinsics are kept from the ray embedding: nobody knows those of a plain video, and
+    a model that always had them in training would meet their absence for the first time when it is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,82 +199,6 @@ class TrainConfig:
     """Data-parallel runs whose steps do not use every trained part (text without pictures among them) need this."""
 
 
-def preset_names() -> list[str]:
-    """Names of our own configurations."""
-    folder = resources.files("spaceland.training") / "presets"
-    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
-
-
-def read_config(preset_or_path: str, changes: Sequence[str] = ()) -> TrainConfig:
-    """Read a preset or a file, apply changes such as "stages.0.lr=2e-5", and check.
-
-    Raises:
-        TrainingError: there is no such preset or file, it is no TOML, or a key or value is wrong.
-    """
-    table = _read_table(preset_or_path)
-    for change in changes:
-        _apply(table, change)
-    config = from_table(TrainConfig, table, "the configuration")
-    check_config(config)
-    return config
-
-
-def _read_table(preset_or_path: str, depth: int = 0) -> dict[str, Any]:
-    names, path = preset_names(), Path(preset_or_path)
-    if preset_or_path in names:
-        text = (resources.files("spaceland.training") / "presets" / f"{preset_or_path}.toml").read_text("utf-8")
-    elif path.is_file():
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise TrainingError(f"cannot read {path}: {error}") from error
-    else:
-        raise TrainingError(
-            f"'{preset_or_path}' is neither a preset nor a file; presets are {', '.join(names)}, a file is TOML"
-        )
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise TrainingError(f"{preset_or_path} is not valid TOML: {error}") from error
-    base = table.pop("extends", None)
-    if base is None:
-        return table
-    if depth > 4 or not isinstance(base, str):
-        raise TrainingError(f"{preset_or_path}: extends = {base!r} should name a preset or file, without a circle")
-    near = path.parent / base
-    return _merged(_read_table(str(near) if near.is_file() else base, depth + 1), table)
-
-
-def _merged(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    result = dict(base)
-    for name, value in over.items():
-        old = result.get(name)
-        result[name] = _merged(old, value) if isinstance(old, dict) and isinstance(value, Mapping) else value
-    return result
-
-
-def _apply(table: dict[str, Any], change: str) -> None:
-    """Set one value by its path: "model.encoder=none", "stages.0.lr=2e-5"."""
-    path, equals, text = change.partition("=")
-    if not equals or not path:
-        raise TrainingError(f"--set '{change}' should be PATH=VALUE, such as stages.0.lr=2e-5")
-    try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        value = text  # a word without quotes
-    place: Any = table
-    *parents, last = path.split(".")
-    try:
-        for key in parents:
-            place = place[int(key)] if isinstance(place, list) else place.setdefault(key, {})
-        if isinstance(place, list):
-            place[int(last)] = value
-        else:
-            place[last] = value
-    except (ValueError, IndexError, TypeError, AttributeError) as error:
-        raise TrainingError(f"--set '{change}': there is no such place in the configuration") from error
-
-
 def check_config(config: TrainConfig) -> None:
     """Refuse what no type can: see the messages.
 
@@ -300,6 +226,8 @@ def check_config(config: TrainConfig) -> None:
             bool(config.fsdp.get("cpu_ram_efficient_loading")),
             "fsdp.cpu_ram_efficient_loading leaves models without weights on most processes; take it out",
         ),
+        (config.workers < 0, "workers is a number of processes, 0 or more"),
+        (config.eval.every < 1, "eval.every must be at least 1"),
         (not 0 <= config.max_broken <= 1, "max_broken is a share from 0 to 1"),
         (config.model.vlm == "tiny" and config.model.tiny is None, 'vlm = "tiny" needs a table [model.tiny]'),
         (
@@ -329,6 +257,19 @@ def check_config(config: TrainConfig) -> None:
                 not 0 < stage.augment.min_zoom <= stage.augment.max_zoom <= 1,
                 f"{where}: augment needs 0 < min_zoom <= max_zoom <= 1",
             ),
+            (
+                not (0 <= stage.augment.probability <= 1 and 0 <= stage.augment.hide_camera <= 1),
+                f"{where}: probability and hide_camera of augment are shares from 0 to 1",
+            ),
+            (
+                not all(0 < lr < math.inf for lr in (stage.lr, *stage.part_lr.values())),
+                f"{where}: learning rates must be above 0",
+            ),
+            (
+                not (0 <= stage.weight_decay < math.inf and 0 <= stage.max_grad_norm < math.inf),
+                f"{where}: weight_decay and max_grad_norm cannot be below 0",
+            ),
+            (stage.max_tokens < 1, f"{where}: max_tokens must be at least 1"),
         ]
         problems += [(data.weight < 0, f"{where}: a weight below 0") for data in stage.data]
     for wrong, message in problems:

@@ -14,6 +14,7 @@ Weights, gradients and optimiser states are exact; activations have not been cal
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any
@@ -25,6 +26,7 @@ from spaceland.models.families import family_of
 from spaceland.models.lora import with_lora
 from spaceland.training.config import ModelConfig, StageConfig
 from spaceland.training.parts import adapter_config, count_parts, lora_config, set_trained, token_grid
+from spaceland.training.start import named_parts
 
 _GB = 1e9
 _LOGIT_BYTES = 14
@@ -71,6 +73,10 @@ def meta_model(config: ModelConfig) -> Any:
     """
     from transformers import AutoConfig, AutoModelForImageTextToText
 
+    if config.vlm == "tiny" and config.tiny is not None:
+        from spaceland.training.tiny_model import tiny_meta
+
+        return tiny_meta(config.tiny)
     known = json.loads((resources.files("spaceland.training") / "known_shapes.json").read_text("utf-8"))
     if config.vlm in known:
         table = dict(known[config.vlm])
@@ -82,6 +88,24 @@ def meta_model(config: ModelConfig) -> Any:
             raise TrainingError(f"the sizes of '{config.vlm}' are not known: {first_line(error)}") from error
     with torch.device("meta"):
         return AutoModelForImageTextToText.from_config(sizes)
+
+
+def check_model(config: ModelConfig, stages: Sequence[StageConfig], encoder: Any | None = None) -> None:
+    """Put the model together without its weights, so that a wrong name or value is told before any work is done.
+
+    Models whose sizes are not known here are not checked.
+
+    Raises:
+        SpacelandError: encoder, adapter, grid, LoRA or trained parts cannot be had with this model.
+    """
+    parts = named_parts(config)
+    adapter_config(config)
+    try:
+        meta_model(parts)
+    except TrainingError:
+        return
+    for stage in stages:
+        shape_of(parts, stage, encoder=encoder)
 
 
 def shape_of(config: ModelConfig, stage: StageConfig, vlm: Any | None = None, encoder: Any | None = None) -> Shape:
@@ -129,11 +153,9 @@ def shape_of(config: ModelConfig, stage: StageConfig, vlm: Any | None = None, en
 
 def _meta_encoder(text: str) -> Any:
     """The architecture of an encoder, without storage."""
-    from spaceland.models.encoders.open_encoder import ARCHITECTURES, open_encoder
+    from spaceland.models.encoders.open_encoder import open_encoder, parts_of
 
-    name = next((word for word in text.split(":") if word in ARCHITECTURES), None)
-    if name is None:
-        raise TrainingError(f"the sizes of encoder '{text}' are not known")
+    _, name, _ = parts_of(text)
     return open_encoder(name if name == "oracle" else f"random:{name}", device="meta")
 
 

@@ -91,6 +91,16 @@ def tokens_per_picture(config: TrainConfig) -> int:
     return min(guess, limit) if limit else guess
 
 
+def check_steps(max_steps: int | None) -> None:
+    """Refuse a number of steps below 1.
+
+    Raises:
+        TrainingError: it is.
+    """
+    if max_steps is not None and max_steps < 1:
+        raise TrainingError(f"--max-steps is {max_steps}; it must be at least 1")
+
+
 def plan_run(config: TrainConfig, data_root: Path, out: Path, max_steps: int | None = None) -> RunPlan:
     """Read all data and decide the order.
 
@@ -103,8 +113,7 @@ def plan_run(config: TrainConfig, data_root: Path, out: Path, max_steps: int | N
     Raises:
         TrainingError, SceneError: `max_steps` is below 1; and see `open_source` and `make_order`.
     """
-    if max_steps is not None and max_steps < 1:
-        raise TrainingError(f"--max-steps is {max_steps}; it must be at least 1")
+    check_steps(max_steps)
     opened: dict[DataConfig, Source] = {}
     tokens = tokens_per_picture(config)
 

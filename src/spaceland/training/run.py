@@ -33,9 +33,10 @@ from spaceland.progress import progress_bar
 from spaceland.training.build import TINY, ensure_tiny, open_model
 from spaceland.training.collate import TruthOf
 from spaceland.training.config import StageConfig, TrainConfig, config_table
+from spaceland.training.memory import check_model
 from spaceland.training.metrics import JsonLines, MetricsCallback, last_checkpoint
 from spaceland.training.parts import count_parts, set_dtypes, set_trained
-from spaceland.training.plan import RunPlan, StagePlan, make_rooms, memory_report, plan_run
+from spaceland.training.plan import RunPlan, StagePlan, check_steps, make_rooms, memory_report, plan_run
 from spaceland.training.stage import make_trainer
 from spaceland.training.start import named_parts
 from spaceland.training.tables import differences, from_table
@@ -91,6 +92,9 @@ def train(
         truth = room_truth
     state = PartialState(cpu=not torch.cuda.is_available())
     _check_batches(config, state.num_processes)
+    check_steps(max_steps)
+    if state.is_main_process:
+        check_model(config.model, config.stages, encoder)
     table = {"config": config_table(config), "max_steps": max_steps}
     if state.is_main_process:
         _claim(out, table, resume)

@@ -21,8 +21,10 @@ from spaceland.errors import SceneError
 from spaceland.files import PICTURE_SUFFIXES
 from spaceland.geometry.camera import PinholeCamera
 from spaceland.questions.marks import Mark, draw_marks
-from spaceland.training.augment import Window
+from spaceland.training.augment import Window, window_with
 
+_NAME_PX = 64, 18
+"""Room that a name takes, to the right of and above the corner of its mark."""
 _PLACE = re.compile(r"<(image|video)>\n?")
 
 
@@ -118,15 +120,23 @@ def load_sample(sample: Sample, window: Callable[[Random], Window] | None = None
 
     Args:
         sample: What to open.
-        window: Picks the part of the picture that takes the place of the whole; used where every camera is known.
+        window: Picks the part of the picture that takes the place of the whole; used where every camera is known. All
+            marks stay in it.
         seed: Of what is random about this occurrence of the sample.
 
     Raises:
         SceneError: a picture or video is missing, damaged, or a mark does not fit.
     """
     opened = [_open(medium) for medium in sample.media]
-    if window is not None and opened and all(view.camera for views in opened for view in views):
-        chosen = window(Random(f"{seed}:{sample.id}"))
+    cameras = [view.camera for views in opened for view in views]
+    if window is not None and cameras and None not in cameras:
+        drawn = [
+            box
+            for medium, (view, *_) in zip(sample.media, opened, strict=True)
+            if isinstance(medium, Still)
+            for box in _drawn(medium, view.image.width, view.image.height)
+        ]
+        chosen = window_with(drawn, window, Random(f"{seed}:{sample.id}"))
         opened = [[_zoomed(view, chosen) for view in views] for views in opened]
     turns = []
     for turn in sample.turns:
@@ -171,6 +181,20 @@ def _open(medium: Still | Clip) -> list[View]:
 
     numbers = first_to_last(len(frame_times(medium.path)), medium.frames)
     return [View(Image.fromarray(video_frame(medium.path, number))) for number in numbers]
+
+
+def _drawn(still: Still, width: int, height: int) -> list[tuple[float, float, float, float]]:
+    """Left, top, right and bottom of all marks with their names, as shares of the sides."""
+    boxes = []
+    for number, mark in enumerate(still.marks):
+        x0, y0, x1, y1 = (value / 1000 for value in (mark.xy if mark.shape == "bbox" else mark.xy + mark.xy))
+        line = (mark.size if mark.shape == "bbox" else mark.size / 2) * width + 3
+        name_px = _NAME_PX if number < len(still.names) else (0, 0)
+        boxes.append((
+            max(0.0, x0 - line / width), max(0.0, y0 - max(line, name_px[1]) / height),
+            min(1.0, max(x1 + line / width, x0 + name_px[0] / width)), min(1.0, y1 + line / height),
+        ))  # fmt: skip
+    return boxes
 
 
 def first_to_last(count: int, wanted: int) -> Sequence[int]:

@@ -34,6 +34,7 @@ def make_trainer(
         stage.order,
         seed=f"{config.seed}:{settings.name}",
         window=window_rule(settings.augment),
+        hide_camera=settings.augment.hide_camera,
         truth=truth,
     )
     held_out, answers = None, None

@@ -98,6 +98,15 @@ def build_tiny(folder: Path, texts: Iterable[str], settings: TinySettings, seed:
     return folder
 
 
+def tiny_meta(settings: TinySettings) -> Any:
+    """The model without storage, as large as it can become: its tokenizer may find fewer words."""
+    tokenizer = train_tokenizer([], settings.vocabulary)
+    config = tiny_config(tokenizer, settings)
+    config.text_config.vocab_size = max(settings.vocabulary, len(tokenizer))
+    with torch.device("meta"):
+        return Qwen2_5_VLForConditionalGeneration(config)
+
+
 def tiny_config(tokenizer: Any, settings: TinySettings) -> Qwen2_5_VLConfig:
     """Qwen2.5-VL in small: full attention in every layer of the vision tower, embeddings tied."""
     head = settings.hidden // settings.heads

@@ -83,7 +83,7 @@ def test_texts_that_name_nothing(text: str, message: str) -> None:
 def test_options_that_do_not_exist(where: str) -> None:
     with pytest.raises(EncoderError, match="type 'float8' is not supported"):
         open_encoder("none", dtype="float8")
-    with pytest.raises(EncoderError, match="no device 'gpu'"):
+    with pytest.raises(EncoderError, match="device 'gpu' cannot be used"):
         open_encoder("none", device="gpu")
     with pytest.raises(EncoderError, match="control and has no heads"):
         open_encoder(f"mean:vggt:{where}", heads=True)

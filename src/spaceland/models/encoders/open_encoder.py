@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from spaceland.errors import EncoderError
+from spaceland.errors import EncoderError, first_line
 from spaceland.models.encoders.controls import Mean, Shuffled, Zeros
 from spaceland.models.encoders.feature_cache import DEFAULT_BYTES, CachedEncoder
 from spaceland.models.encoders.oracle import Oracle
@@ -66,23 +66,11 @@ def open_encoder(
     device = _device(device)
     if text == "none":
         return None
-    control, rest = _split(text)
-    if control in ("random", "zeros"):
-        rest = rest or "vggt"
-    elif control and not rest:
-        raise EncoderError(f"'{control}' needs an encoder to work on, such as {control}:vggt:facebook/VGGT-1B")
+    control, name, where = parts_of(text)
     if control and heads:
         raise EncoderError(f"'{text}' is a control and has no heads; open the encoder itself to predict geometry")
-    name, _, where = rest.partition(":")
-    if name not in ARCHITECTURES:
-        raise EncoderError(
-            f"there is no encoder '{text}'; choose none, or one of {', '.join(ARCHITECTURES)} with its weights "
-            f"(vggt:facebook/VGGT-1B), or a control before it ({', '.join(CONTROLS)}; zeros:vggt)"
-        )
-    if name == "oracle" and (where or heads or control == "random"):
-        raise EncoderError(f"'{text}': the oracle has no weights and no heads; write oracle alone")
-    if not where and control not in ("random", "zeros") and name != "oracle":
-        raise EncoderError(f"'{text}' names no weights; give a folder or an id on the Hub: {text}:FOLDER_OR_ID")
+    if name == "oracle" and heads:
+        raise EncoderError(f"'{text}': the oracle has no heads")
     encoder: Any = _open(
         name,
         where or None,
@@ -102,6 +90,35 @@ def open_encoder(
     if cache is not None and control != "zeros":
         encoder = CachedEncoder(encoder, cache, cache_bytes)
     return encoder.eval()
+
+
+def parts_of(text: str) -> tuple[str, str, str]:
+    """Control (empty if none), architecture and weights (empty if none) that a text other than "none" names.
+
+    >>> parts_of("zeros:vggt"), parts_of("da3:depth-anything/DA3-BASE")
+    (('zeros', 'vggt', ''), ('', 'da3', 'depth-anything/DA3-BASE'))
+
+    Raises:
+        EncoderError: it names none, or a path that is not there.
+    """
+    control, rest = _split(text)
+    if control in ("random", "zeros"):
+        rest = rest or "vggt"
+    elif control and not rest:
+        raise EncoderError(f"'{control}' needs an encoder to work on, such as {control}:vggt:facebook/VGGT-1B")
+    name, _, where = rest.partition(":")
+    if name not in ARCHITECTURES:
+        raise EncoderError(
+            f"there is no encoder '{text}'; choose none, or one of {', '.join(ARCHITECTURES)} with its weights "
+            f"(vggt:facebook/VGGT-1B), or a control before it ({', '.join(CONTROLS)}; zeros:vggt)"
+        )
+    if name == "oracle" and (where or control == "random"):
+        raise EncoderError(f"'{text}': the oracle has no weights; write oracle alone")
+    if not where and control not in ("random", "zeros") and name != "oracle":
+        raise EncoderError(f"'{text}' names no weights; give a folder or an id on the Hub: {text}:FOLDER_OR_ID")
+    if where.startswith(("/", "./", "../", "~")) and not Path(where).expanduser().exists():
+        raise EncoderError(f"'{text}': there is no folder or file {where}; give the one that the weights lie in now")
+    return control, name, where
 
 
 def pinned(text: str, encoder: GeometryEncoder) -> str:
@@ -150,6 +167,8 @@ def _dtype(dtype: torch.dtype | str) -> torch.dtype:
 
 def _device(device: torch.device | str) -> torch.device:
     try:
-        return torch.device(device)
-    except RuntimeError as error:
-        raise EncoderError(f"there is no device '{device}'; give cpu, cuda, cuda:1 or mps") from error
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise EncoderError(
+            f"device '{device}' cannot be used: {first_line(error)}; give cpu, cuda, cuda:1 or mps"
+        ) from error
