@@ -16,6 +16,7 @@ from spaceland.benchmarks.box_overlap import M3DREF_EPS, SCANREFER_EPS, aligned_
 from spaceland.benchmarks.box_rows import FACTS
 from spaceland.benchmarks.label_map import CLASSES_18, read_label_map
 from spaceland.benchmarks.scanrefer import BENCHMARK, PROMPTS, adapt, is_multiple, oracle, prompt, row_id
+from spaceland.cli import run
 from spaceland.geometry.box9 import box9_in_camera
 from spaceland.geometry.boxes import OrientedBox
 from spaceland.geometry.transforms import from_rotation_translation, invert_rigid, look_at, rotation_z
@@ -313,6 +314,23 @@ def test_rows_of_vg_llm_are_known() -> None:
     assert result.groups == {"acc@0.25": 100, "acc@0.5": 100, "unique acc@0.25": 100, "unique acc@0.5": 100} | {
         "multiple acc@0.25": None, "multiple acc@0.5": None,
     }  # fmt: skip
+
+
+def test_figures_left_out_for_want_of_labels_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = ("class_18", "class_20", "unique_multiple", "eval_type")
+    rows = [{key: value for key, value in r.items() if key not in told} for r in make_rows(4, 0)]
+    (tmp_path / "rows.json").write_text(json.dumps(rows))
+    predictions = [{"id": row_id(r), "prediction": gold(r)} for r in rows]
+    (tmp_path / "replies.json").write_text(json.dumps(predictions))
+    out = tmp_path / "out.json"
+    command = ["score", "scanrefer", "--rows", str(tmp_path / "rows.json"), "--predictions"]
+    assert run([*command, str(tmp_path / "replies.json"), "--json", str(out)]) == 0
+    result = json.loads(out.read_text())
+    assert not any("unique" in name for name in result["groups"])
+    assert result["provenance"]["notes"][0].startswith("No figures for unique and multiple: give --labels")
+    assert "No figures for unique and multiple: give --labels" in " ".join(capsys.readouterr().out.split())
+    full = score_benchmark(BENCHMARK, make_rows(4, 0), {}, resamples=0)
+    assert "unique acc@0.25" in full.groups and full.provenance["notes"] == []
 
 
 def test_prompts() -> None:

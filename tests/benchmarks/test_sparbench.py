@@ -14,7 +14,8 @@ import pytest
 from spaceland.benchmarks import ScoreError, find_benchmark, score_benchmark
 from spaceland.benchmarks import baseline_predictions as baseline_of
 from spaceland.benchmarks.numbers import THRESHOLDS, mean_relative_accuracy, stated_number, unsigned_numbers
-from spaceland.benchmarks.replies import stated_letter, strict_choice, strict_number
+from spaceland.benchmarks.replies import strict_choice, strict_number
+from spaceland.benchmarks.said_letter import stated_letter
 from spaceland.benchmarks.sparbench import HIGH, LOW, MIDDLE, MIDDLE_BUG, TASKS, prompt
 from spaceland.benchmarks.sparbench_rules import (
     box_score,
@@ -101,7 +102,8 @@ def test_strict_choice_takes_the_text_of_an_option() -> None:
     options = ["left, above, closer", "left, , closer", "right", "farther"]
     assert strict_choice("left, , closer", "B", options) == 1
     assert strict_choice("left, above, closer.", "B", options) == 0
-    assert stated_letter("I think (a)", 4) is None
+    assert stated_letter("I think (a)", 4) == "A"
+    assert stated_letter("I think a", 4) is None
     assert stated_letter("e", 4) is None
 
 

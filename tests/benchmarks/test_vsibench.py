@@ -106,6 +106,16 @@ def test_accuracy_carries_the_float_noise_of_the_released_thresholds(reply: str,
     assert _scores(_row("object_counting", truth), reply) == pytest.approx([score] * 4, abs=1e-12)
 
 
+@pytest.mark.parametrize(("reply", "score"), [("0", 1), ("0.3", 0.5), ("1", 0)])
+def test_a_ground_truth_of_0_is_compared_by_absolute_error(reply: str, score: float) -> None:
+    """The released code divides by it; what is done here instead is named."""
+    assert _scores(_row("object_counting", "0"), reply)[:2] == [score] * 2
+    for protocol in ("official", "lmms-eval"):
+        assert (
+            "divides by a ground truth of 0" in find_benchmark("vsibench").protocol(protocol).deviations["zero-target"]
+        )
+
+
 @pytest.mark.parametrize("reply", ["nan", "inf", "-inf", "9" * 500])
 def test_what_is_no_finite_number_scores_nothing(reply: str) -> None:
     assert _scores(_row("object_counting", "4"), reply)[0] == 0

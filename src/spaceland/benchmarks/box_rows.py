@@ -35,6 +35,7 @@ SIDE_FILES = {
     "extra": "JSON: boxes, proposals and cameras by scene (see spaceland.benchmarks.box_rows)",
     "labels": "scannetv2-labels.combined.tsv, for unique and multiple",
 }
+_TELL_CLASSES = ("class_18", "class_20", "unique_multiple", "eval_type")
 FACTS = "scene_facts"
 
 
@@ -72,6 +73,15 @@ def with_side_files(rows: Sequence[Row], files: Mapping[str, Path]) -> list[Row]
     facts = read_facts(files["extra"]) if "extra" in files else {}
     labels = read_label_map(files["labels"]) if "labels" in files else None
     return [_completed(row, facts, labels) for row in rows]
+
+
+def class_notes(rows: Sequence[Row]) -> list[str]:
+    """That nothing tells unique and multiple objects apart, where no row holds anything that does."""
+    if any(row.get(name) is not None for row in rows for name in _TELL_CLASSES):
+        return []
+    return [
+        "No figures for unique and multiple: give --labels scannetv2-labels.combined.tsv, or rows that say eval_type"
+    ]
 
 
 def read_facts(path: Path) -> dict[str, SceneFacts]:

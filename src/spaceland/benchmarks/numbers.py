@@ -22,10 +22,10 @@ _ALLOWED = sorted((1 - THRESHOLDS).tolist())
 
 _UNSIGNED = re.compile(r"(?<!\^)\d+\.\d+|(?<!\^)\d+")
 _SIGNED = re.compile(r"[-+]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?|[-+]?\.\d+")
-_UNIT = re.compile(r"\s{0,3}(cm|centimet|mm|millimet|km|kilomet|met(?:er|re)|m(?![a-z\d]))")
+_UNIT = re.compile(r"\s{0,3}(cm|centimet|mm|millimet|km|kilomet|met(?:er|re)|m(?![a-z\d])|feet|foot|ft(?![a-z])|inch)")
 _UNIT_IN_M = {
     "cm": 0.01, "centimet": 0.01, "mm": 0.001, "millimet": 0.001, "km": 1000.0, "kilomet": 1000.0, "m": 1.0,
-    "meter": 1.0, "metre": 1.0,
+    "meter": 1.0, "metre": 1.0, "feet": 0.3048, "foot": 0.3048, "ft": 0.3048, "inch": 0.0254,
 }  # fmt: skip
 _ASKED_IN_M = {"m": 1.0, "cm": 0.01}
 _LOWER_WORD = re.compile(r"[a-z]+")

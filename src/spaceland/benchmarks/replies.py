@@ -9,11 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from spaceland.benchmarks.numbers import mean_relative_accuracy, number_words, stated_number
+from spaceland.benchmarks.numbers import mean_relative_accuracy, stated_number
+from spaceland.benchmarks.said_letter import LETTERS, stated_letter
+from spaceland.benchmarks.said_number import said_number
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_LETTER = re.compile(r"(?<![A-Za-z0-9])\(?([A-Z])(?![A-Za-z0-9'])\)?")
-_BARE_LETTER = re.compile(r"\W{0,6}([A-Za-z])\W{0,6}$")
+_TAG = re.compile(r"<answer>|\\boxed\s?\{", re.IGNORECASE)
+_TAG_END = re.compile(r"</answer>|\}", re.IGNORECASE)
+_LATEX = re.compile(r"\\(?:text|math)[a-z]{0,6}\s?\{|\\[,;! ]")
 
 
 def final_part(prediction: str) -> str:
@@ -21,9 +23,24 @@ def final_part(prediction: str) -> str:
     return prediction[prediction.rfind("</think>") + 8 :].strip() if "</think>" in prediction else prediction.strip()
 
 
+def answer_part(prediction: str) -> str:
+    """What a reply marks as its answer, in <answer> tags or \\boxed{}, the last one; else all of it but thinking.
+
+    >>> answer_part("A? </think> B <answer>C</answer>"), answer_part("so \\\\boxed{\\\\text{B}}"), answer_part("B")
+    ('C', 'B', 'B')
+    """
+    text = final_part(prediction)
+    tags = list(_TAG.finditer(text))
+    if not tags:
+        return text
+    inside = _LATEX.sub(" ", text[tags[-1].end() :])
+    closed = _TAG_END.search(inside)
+    return (inside[: closed.start()] if closed else inside).strip() or text
+
+
 def said_option(prediction: str, num_options: int, options: Sequence[str] = ()) -> str | None:
     """The letter of the option that a reply names, or whose text it repeats (and that of no other); else None."""
-    text = final_part(prediction)
+    text = answer_part(prediction)
     letter = stated_letter(text, num_options)
     if letter is None and options:
         said = text.strip(" .\n").lower()
@@ -38,35 +55,7 @@ def strict_choice(prediction: str, answer: str, options: Sequence[str] = ()) -> 
     return float(letter is not None and letter == answer.strip().upper())
 
 
-def stated_letter(text: str, num_options: int) -> str | None:
-    """The option letter that a reply names: alone ("b", "(B)", "**B**"), or the last capital that stands by itself.
-
-    A lone "A" at the start of a sentence is an article, so it counts only when it is followed by punctuation or
-    nothing.
-
-    >>> stated_letter("The answer is (B).", 4), stated_letter("A chair is left", 4), stated_letter("C. left, above", 4)
-    ('B', None, 'C')
-    """
-    allowed = set(LETTERS[:num_options])
-    alone = _BARE_LETTER.match(text) if len(text) <= 13 else None
-    if alone:
-        return alone[1].upper() if alone[1].upper() in allowed else None
-    if text[:1] in allowed and text[1:2] in (".", ")", ":", ","):
-        return text[0]
-    found = None
-    for match in _LETTER.finditer(text):
-        follows = text[match.end() : match.end() + 2]
-        is_article = match[1] in "AI" and "(" not in match[0] and follows[:1] == " " and follows[1:2].isalpha()
-        if match[1] in allowed and not is_article:
-            found = match[1]
-    return found
-
-
 def strict_number(prediction: str, answer: str, unit: str | None = None) -> float:
     """MRA of the number that the reply states: sign, unit of length ("m", "cm") and number words included."""
-    text = final_part(prediction)
-    said, target = stated_number(text, unit), stated_number(answer)
-    if said is None:
-        words = number_words(text.lower())
-        said = words[1] if words else None
+    said, target = said_number(answer_part(prediction), unit), stated_number(answer)
     return 0.0 if said is None or target is None else mean_relative_accuracy(said, target)

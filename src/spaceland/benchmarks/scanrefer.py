@@ -25,6 +25,7 @@ from spaceland.benchmarks.box_overlap import aligned_iou
 from spaceland.benchmarks.box_rows import (
     SIDE_FILES,
     box_problem,
+    class_notes,
     fact,
     named_object,
     object_of,
@@ -325,4 +326,5 @@ BENCHMARK = Benchmark(
     baseline=Baselines(oracle, lambda row: _TASK),
     side_files=SIDE_FILES,
     complete=complete,
+    notes=class_notes,
 )

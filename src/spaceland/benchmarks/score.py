@@ -149,6 +149,7 @@ def score_benchmark(
             "num_scored": len(ids),
             "num_missing": sum(reply is None for reply in replies),
             "expected_rows": dict(benchmark.expected_rows),
+            "notes": list(benchmark.notes(ordered)) if benchmark.notes else [],
             "rows_sha256": rows_sha256(every),
             "predictions_sha256": predictions_sha256(predictions),
             "bootstrap": {"seed": seed, "resamples": len(next(iter(draws.values()))) if draws else 0},

@@ -91,6 +91,9 @@ class Benchmark:
     complete: Callable[[Sequence[Row], Mapping[str, Path]], list[Row]] | None = None
     """Rows with what side files (paths by name) hold about them; called before anything else looks at the rows."""
 
+    notes: Callable[[Sequence[Row]], Sequence[str]] | None = None
+    """What the rows lack, in words, for figures that are left out without it."""
+
     judged: Mapping[str, Callable[[Any], Protocol]] = field(default_factory=dict)
     """Protocols that need a judge model, by name, made from a `spaceland.benchmarks.judge.Judge`."""
 

@@ -210,16 +210,21 @@ def _means(**more: Any) -> TaskMeans:
 _FIRST_TOKEN = (
     "only the text before the first blank counts, without final full stops: '(A)', 'A,' and 'The answer is A' fail"
 )
+_ZERO_TARGET = {
+    "zero-target": "the released code divides by a ground truth of 0 and stops; here the absolute error counts"
+}
 _DEVIATIONS = {
     "first-token": _FIRST_TOKEN,
     "leading-blank": "a reply that begins with a blank is empty",
     "ten-thresholds": "ten thresholds with float noise, compared by <=: 4 for 5 scores 0.6, 95 for 100 scores 1",
     "python-float": "'1e3' and '1_000' are numbers; '4m', '**4**', '1,200' and 'four' are none",
+    **_ZERO_TARGET,
     "direction-mean": "the direction task is the plain mean of easy, medium and hard, whatever their row counts",
 }
 _LMMS_EVAL = {
     "first-token": "letters only: " + _FIRST_TOKEN,
     "first-number": "the first number counts, in digits or English words, also inside <think>; '1,200' is 1",
+    **_ZERO_TARGET,
     "subsets": "the released code stops where a direction type has no rows, and rounds to six decimals; not so here",
 }
 _VLMEVALKIT = {

@@ -56,6 +56,7 @@ def compare(
     """
     from spaceland.benchmarks.known import ScoreError
     from spaceland.benchmarks.released import open_rows
+    from spaceland.commands.target import check_target
     from spaceland.evaluation.board import write_board
     from spaceland.evaluation.compare import compare as compare_results
     from spaceland.evaluation.gallery import write_gallery
@@ -63,6 +64,7 @@ def compare(
     from spaceland.evaluation.released_media import bring_media
     from spaceland.files import write_json
 
+    check_target(json_path, "--json")
     if not results:
         raise ScoreError("give result files to compare")
     if gallery and not rows:

@@ -47,10 +47,12 @@ def rescore(
     from spaceland.benchmarks.released import open_rows
     from spaceland.benchmarks.score import find_protocol, prepare_rows, scored_rows
     from spaceland.commands.evaluate import print_result
+    from spaceland.commands.target import check_target
     from spaceland.evaluation.logs import guess_benchmark, read_log
     from spaceland.evaluation.result import build_result
     from spaceland.files import write_json
 
+    check_target(json_path, "--json")
     found = benchmark or guess_benchmark(log)
     if found is None:
         raise ScoreError(f"the name {log.name} speaks of no benchmark; give --benchmark {'|'.join(KNOWN)}")

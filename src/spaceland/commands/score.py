@@ -41,7 +41,8 @@ def score(
 
     Args:
         benchmark: Whose rules to use: vsibench, sparbench, ... (docs/benchmarks).
-        rows: Rows in the released field names, JSONL or a JSON list.
+        rows: hf: (the benchmark's data set on Hugging Face), a folder with a copy of it, or files of rows.
+        fields: Other names of fields as OURS=THEIRS, for rows from elsewhere.
         predictions: Replies, JSONL or a JSON list with "id" and "prediction".
         baseline: Score gold answers, chance or the most common answer instead.
         protocol: Name of a rule, by default the first one of the benchmark ("official"); "all" shows them side by side.
@@ -63,8 +64,10 @@ def score(
     from spaceland.benchmarks.predictions import file_sha256, read_predictions
     from spaceland.benchmarks.released import open_rows
     from spaceland.benchmarks.score import complete_rows, find_protocol, prepare_rows, scored_rows
+    from spaceland.commands.target import check_target
     from spaceland.files import write_json
 
+    check_target(json_path, "--json")
     if (predictions is None) == (baseline is None):
         raise ScoreError("give either --predictions FILE or --baseline oracle|random|frequency")
     chosen = find_benchmark(benchmark)
@@ -205,6 +208,8 @@ def _print_notes(counted: str, benchmark: Benchmark, results: Sequence[ScoreResu
         note(f"Rows below the last line are outside {benchmark.title} and count for nothing above.")
     if result.unscored:
         note(f"{sum(result.unscored.values())} rows have no rule and were not scored.")
+    for text in result.provenance["notes"]:
+        note(f"{text}.", "yellow")
     if result.missing:
         note(f"{sum(result.missing.values())} rows have no prediction; they score 0.", "yellow")
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,13 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from spaceland.benchmarks.known import ScoreError
-from spaceland.benchmarks.predictions import read_table
+from spaceland.benchmarks.predictions import read_json_table, read_table
 from spaceland.errors import DependencyError, SceneError
-from spaceland.files import read_json
 
 SUFFIXES = (".jsonl", ".json", ".parquet", ".tsv", ".csv", ".xlsx")
 _MAX_LITERAL = 20_000
 _MAX_DEPTH = 4
+_SPLIT = re.compile(r"(?<![a-z])(train|val|test)(?![a-z])")
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,8 @@ class StoredPicture:
 def read_rows_files(paths: Sequence[Path]) -> list[dict[str, Any]]:
     """Rows of one file, of several one after the other, or of all tables of a folder in the order of their names.
 
-    Two JSON files with the lists `questions` and `annotations` (SQA3D) are joined on `question_id`.
+    Two JSON files with the lists `questions` and `annotations` (SQA3D) are joined on `question_id`, and get the `split`
+    that the files' names tell.
 
     Raises:
         ScoreError: no file, or none that is a table.
@@ -93,7 +95,7 @@ def read_any_table(path: Path) -> list[dict[str, Any]]:
     if suffix == ".xlsx":
         return _xlsx(path)
     if suffix == ".json":
-        return _only_list(path, read_json(path))
+        return _only_list(path, read_json_table(path))
     return read_table(path)
 
 
@@ -113,18 +115,21 @@ def _only_list(path: Path, data: Any) -> list[dict[str, Any]]:
 
 
 def _joined(files: Sequence[Path]) -> list[dict[str, Any]] | None:
-    """Rows of SQA3D's two files; None where they are something else."""
+    """Rows of SQA3D's two files with the split that their names tell; None where they are something else."""
     parts: dict[str, list[dict[str, Any]]] = {}
     for file in files:
-        data = read_json(file)
+        data = read_json_table(file)
         if isinstance(data, dict):
             parts |= {key: data[key] for key in ("questions", "annotations") if isinstance(data.get(key), list)}
     if len(parts) < 2:
         return None
     from spaceland.benchmarks.sqa3d import join_rows
 
+    splits = sorted({split for file in files for split in _SPLIT.findall(file.stem.lower())})
+    if len(splits) > 1:
+        raise SceneError(f"{files[0]} and {files[1]} are of different splits ({' and '.join(splits)}); give one split")
     try:
-        rows = join_rows(parts["questions"], parts["annotations"])
+        rows = join_rows(parts["questions"], parts["annotations"], splits[0] if splits else None)
     except (KeyError, TypeError):
         raise SceneError(f"{files[0]} and {files[1]}: every question and annotation needs a question_id") from None
     return [dict(row) for row in rows]
