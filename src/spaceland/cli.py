@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import keyword
+import os
 import sys
 from collections.abc import Sequence
 
@@ -41,6 +42,8 @@ VERBS = {
     "save": "write scenes as open scene folders",
     "doctor": "versions, extras and known traps of this installation",
 }
+_BROKEN_PIPE = 141
+"""What shells say of a program that wrote to a closed pipe."""
 _HELP = """usage: spaceland VERB [OPTIONS]
 
 Take vision-language models from flat images into 3D space.
@@ -54,7 +57,16 @@ Sources are named kind:location, for example rooms:7, scannet:/data/scans, rgbd:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code: 0 good, 1 the result is bad, 2 it could not be done."""
-    sys.exit(run(sys.argv[1:] if argv is None else list(argv)))
+    try:
+        try:
+            code = run(sys.argv[1:] if argv is None else list(argv))
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        # `| head` has read enough. What is still buffered goes nowhere, or the interpreter would complain at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = _BROKEN_PIPE
+    sys.exit(code)
 
 
 def run(argv: list[str]) -> int:

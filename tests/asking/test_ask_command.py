@@ -141,6 +141,51 @@ def test_lengths_of_an_unknown_scale_are_not_called_metres(marked: MarkedFolder,
         assert line.count(unit) == 2
 
 
+def test_switches_of_marks_are_those_of_mark(tmp_path: Path) -> None:
+    shown = ["--frames", "1", "--size", "300", "--style", "som", "--drop", "0.5", "--seed", "3", "--long-side", "256",
+             "--mark-size", "50"]  # fmt: skip
+    assert run(["ask", "rooms:7", "Why?", "--dry-run", "--out", str(tmp_path / "ask"), *shown]) == 0
+    assert run(["mark", "rooms:7", "--out", str(tmp_path / "mark"), *shown]) == 0
+    asked, marked = (tmp_path / name / "objects.json" for name in ("ask/marked", "mark"))
+    assert asked.read_bytes() == marked.read_bytes()
+    record = json.loads(asked.read_text())
+    assert record["left_out"]["dropped"] and record["frames"][0]["width"] == 256
+
+
+def test_pictures_are_sent_in_the_size_they_were_marked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = ["--frames", "1", "--dry-run", "--out", str(tmp_path)]
+    assert run(["ask", "rooms:7", "Why?", "--long-side", "400", "--no-marks", "--projection", "perspective", *out]) == 0
+    said = capsys.readouterr().out
+    assert "[Image 2: frames/000000.jpg, 400 x 300 px" in said and "No object is numbered." in said
+    assert "in perspective" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--drop", "0.3"], "--drop asks for 0.3, and it is 0.0"),
+        (["--style", "som", "--size", "500"], "--size asks for 500, and it is 400; --style asks for 'som'"),
+        (["--no-marks"], "--no-marks asks for False, and it is True"),
+        (["--projection", "perspective"], "--projection asks for 'perspective', and it is 'orthographic'"),
+        (["--drop", "2"], "a share of 2.0 of the marks cannot be dropped"),
+        (["--task", "ground", "--no-marks"], "--no-marks leaves them out"),
+        (["--model", "gpt4scene:x", "--long-side", "800"], "gpt4scene sees pictures of 512 px"),
+    ],
+)
+def test_a_marked_folder_is_not_asked_with_other_marks(
+    marked: MarkedFolder, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["ask", str(marked.folder), "What?", "--dry-run", *arguments]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_switches_that_the_folder_was_made_with_are_fine(
+    marked: MarkedFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["ask", str(marked.folder), "What?", "--dry-run", "--size", "400", "--style", "gpt4scene"]) == 0
+    assert "Question: What?" in capsys.readouterr().out
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="needs headless Chromium (Debian: apt install chromium)")
 def test_page_in_a_browser(marked: MarkedFolder, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 from spaceland.asking.parse import parse_ids
 
-LABELS = {0: "door", 3: "armchair", 4: "picture", 7: "office chair", 12: "table", 99: "lamp"}
+LABELS = {0: "door", 3: "armchair", 7: "office chair", 12: "table", 99: "lamp"}
+CHAIRS = {0: "door", 3: "chair", 4: "lamp", 6: "chair", 7: "office chair", 9: "sofa"}
 
 
 @pytest.mark.parametrize(
@@ -34,6 +35,16 @@ LABELS = {0: "door", 3: "armchair", 4: "picture", 7: "office chair", 12: "table"
         "1. <OBJ003>\n2. <OBJ007>\n3. <OBJ012>",
         "- object 3\n- object #7\n- the object with number 12",
         "the armchair (3), the office chair 7, and the table (12)",
+        "object3, item 7 and OBJ12",
+        "No. 3, No. 7 and no. 12",
+        "Objects nos. 3, 7 and 12",
+        "objects 3-7 and 12",
+        "Objects 3 to 12.",
+        "marks 3\u201312",
+        "Not only <OBJ003> but also <OBJ007> and <OBJ012>.",
+        "There is no doubt: objects 3, 7 and 12.",
+        "Object 3 is not occupied. Neither is broken: object 7, object 12.",
+        "The chair that is not at the table is <OBJ003>; not far from it: #7, #12",
         "<think>Is it object 99 or 0?</think>Objects 3, 7 and 12 fit.",
         "Object 3 in Image 4, object 7 in Images 0 and 4, object 12 is 0.5 m from Img_99.",
     ],
@@ -59,12 +70,79 @@ def test_what_is_no_id(text: str) -> None:
     "text",
     ["none", "None.", "**None**", "No object fits.", "no", "No.", "No matching object", "Nothing.", "[]", '{"ids": []}',
      '{"ids": null}', '{"ids": "none"}', '{"ids": [-1]}', "Answer: none", "There is no such object.", "null", "n/a",
-     "None of the objects; object 3 is the nearest", "No object matches, though object 0 is similar"],
+     "None of the objects; object 3 is the nearest", "No object matches, though object 0 is similar",
+     "There is no such object; <OBJ000> is a door.", "There is none: <OBJ000> is a door.",
+     "There's no object that fits.", "Answer: no such object. <OBJ000> is a door.",
+     "No, it is not object 0.", "There is no object 0."],
 )  # fmt: skip
 def test_none_is_an_answer_and_never_object_0(text: str) -> None:
     for known in (LABELS, {0}):
         parsed = parse_ids(text, known, bare_numbers=True)
         assert parsed.says_none and parsed.chosen == () and not parsed.silent
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("It is not object 3 but object 7.", (7,)),
+        ("It isn't object 3, it's object 7.", (7,)),
+        ("It isn\u2019t the old armchair <OBJ003>. It is <OBJ007>.", (7,)),
+        ("<OBJ007>, not <OBJ003>.", (7,)),
+        ("<OBJ007> rather than the armchair <OBJ003>", (7,)),
+        ("All but one, other than object 3: objects 7 and 12", (7, 12)),
+        ("Sit on object 7, not on object 3.", (7,)),
+        ("Neither <OBJ003> nor <OBJ012>.", ()),
+        ("not <OBJ003>, <OBJ007> or <OBJ012>", ()),
+        ("<OBJ003> does not match; <OBJ007> does.", (7,)),
+        ("Objects 3 and 12 do not fit, object 7 does.", (7,)),
+        ("- not object 3\n- object 7", (7,)),
+        ("Object 3 is a door. No, it is not object 3.", ()),
+        ("I do not think that it is object 3.", ()),
+        ("I am not sure, but object 3", (3,)),
+        ("Object 3 is not near object 7.", (3, 7)),
+        ("The shelf with no objects on it is <OBJ003>.", (3,)),
+        ("No, <OBJ003> is nearer.", (3,)),
+    ],
+)
+def test_ids_that_are_turned_down_are_mentioned_and_not_chosen(text: str, chosen: tuple[int, ...]) -> None:
+    parsed = parse_ids(text, LABELS, bare_numbers=True)
+    assert parsed.chosen == chosen and set(parsed.ids) == {*chosen, *parsed.denied} and parsed.unknown == ()
+
+
+def test_no_with_a_number_is_a_number() -> None:
+    for text in ("No. 3", "No 3", "no. 3.", "No. 3 is the one.", "Object no. 3"):
+        parsed = parse_ids(text, LABELS, bare_numbers=True)
+        assert parsed.chosen == (3,) and not parsed.says_none, text
+    assert parse_ids("No. 3 chairs are there.", LABELS).ids == ()
+    assert parse_ids("Image No. 3", LABELS).silent
+
+
+def test_plurals_of_labels_and_ranges() -> None:
+    assert parse_ids("Chairs 3 and 6.", CHAIRS).ids == (3, 6)
+    assert parse_ids("Chairs 3, 4 and 6.", CHAIRS).ids == (3, 6)  # 4 is a lamp
+    assert parse_ids("chairs 3-7", CHAIRS).ids == (3, 6, 7)
+    assert parse_ids("objects 3-7", CHAIRS).ids == (3, 4, 6, 7)
+    assert parse_ids("chairs 3-7, objects 3-7", CHAIRS).ids == (3, 6, 7, 4)
+    assert parse_ids("3-7", CHAIRS, bare_numbers=True).ids == (3, 4, 6, 7)
+    assert parse_ids("objects 3-7-9", CHAIRS).ids == (3, 7, 9)
+    assert parse_ids("objects 7-3", CHAIRS).ids == (7, 3)
+    assert parse_ids("objects 6-99", CHAIRS) == parse_ids("objects 6, 7, 9 and 99", CHAIRS)
+    assert parse_ids("not objects 3-7", CHAIRS).chosen == ()
+    assert parse_ids("from object 3 to object 7", CHAIRS).ids == (3, 7)
+    assert parse_ids("images 3-7", CHAIRS).silent and parse_ids("objects 3 - 7 chairs", CHAIRS).ids == (3,)
+
+
+def test_absence_means_none_where_objects_were_asked_for() -> None:
+    for text in (
+        "There is no lamp; <OBJ003> is an armchair.", "No lamp fits, <OBJ003> is an armchair.",
+        "Sorry, I cannot find such a lamp. <OBJ003> is an armchair.", "After all, there is no such thing. <OBJ003>?",
+    ):  # fmt: skip
+        assert parse_ids(text, LABELS, bare_numbers=True).says_none, text
+    for text in ("<OBJ003>. There is no other.", "No other object fits, so <OBJ003>.", "None other than <OBJ003>",
+                 "There is no object other than <OBJ003>.", "Nothing but <OBJ003> fits."):  # fmt: skip
+        assert parse_ids(text, LABELS, bare_numbers=True).chosen == (3,), text
+    assert parse_ids("There is no lamp, but you can sit on <OBJ003>.", LABELS).chosen == (3,)
+    assert not parse_ids("On the sofa; nothing is in the way.", LABELS).says_none
 
 
 def test_ids_that_do_not_exist_are_reported() -> None:
@@ -101,7 +179,8 @@ def test_every_id_is_read_back_from_every_form() -> None:
 PIECES = ["<OBJ", "OBJ", "object ", "objects", "#", "12", "003", "0" * 30, "9" * 5000, ",", " and ", "[", "]", "{", "}",
           '"ids"', ":", "**", "`", "```json", "\n", "none", "no ", "Image ", "</think>", "<think>", "(", ")", ".", "-1",
           "1.5", "1.1.1.1", "\x00", "\ud800", "\u202e", "\u0663", "\U0001f600", "\\", "'", "__import__('os')", "m ",
-          "1e999", "NaN", "true", "\\u0000", "</script>", "%s", "{0.__class__}", " " * 50]  # fmt: skip
+          "1e999", "NaN", "true", "\\u0000", "</script>", "%s", "{0.__class__}", " " * 50,
+          "not ", "neither", "isn't", "No. ", "-", "\u2013", " to ", "chairs"]  # fmt: skip
 
 
 def test_hostile_texts_raise_nothing() -> None:
@@ -117,7 +196,8 @@ def test_hostile_texts_raise_nothing() -> None:
 @pytest.mark.parametrize(
     "piece",
     ["object ", "objects 3, ", "9", "1.", "[", "{", '{"ids": [', "<OBJ", "#", " ", "3 ", "\n1. ", "a", "***", "OBJ1",
-     "no ", "(3", "3,", "```", "</think>", "-", "{\"a\":"],
+     "no ", "(3", "3,", "```", "</think>", "-", "{\"a\":",
+     "not ", "not the ", "No. 3", "objects 3-99, ", "isn't 3 ", "objects 0-99 not "],
 )  # fmt: skip
 def test_time_grows_with_the_text_and_no_faster(piece: str) -> None:
     def seconds(length: int) -> float:

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,12 @@ def test_released_sizes_are_cut_and_nearest(marked: MarkedFolder) -> None:
 
 def test_layouts(marked: MarkedFolder) -> None:
     images = arrange(marked, LayoutConfig(kind="images", frame_px=160))
+    # Pictures of frames carry their intrinsics, in pixels of what is sent; other pictures have none.
+    assert images.pictures[0].K is None
+    for picture, frame in zip(images.pictures[1:], marked.frames, strict=True):
+        shares = np.array([picture.width, picture.height] * 2) / ([frame.width, frame.height] * 2)
+        assert picture.K is not None
+        np.testing.assert_allclose(picture.K, shares * frame.intrinsics)
     assert [p.name for p in images.pictures] == ["bev.png", *(f"frames/{f.path.name}" for f in marked.frames)]
     assert (images.bev_image, images.frame_images, images.grid_image) == (1, (2, 3, 4, 5), None)
     grid = arrange(marked, LayoutConfig(kind="grid", tile_px=160))
@@ -193,6 +200,19 @@ def test_what_was_drawn_on_the_view_is_told(marked: MarkedFolder, tmp_path: Path
     text = words(read_marked(tmp_path / "marked"), "why?", AskConfig())
     assert "a bird's-eye view of a part of the room" in text and "the whole room" not in text
     assert "a grid with 0.5 metres between lines" in text and "The blue line is the way of the camera" in text
+
+
+def test_sentences_end_once(marked: MarkedFolder) -> None:
+    def last(text: str, **more: object) -> str:
+        return build_request(marked, text, AskConfig(**more)).question  # type: ignore[arg-type]
+
+    assert last("chairs.", task="count").startswith("How many chairs are")
+    assert last("Is it on the right?", templates=replace(ZERO_SHOT, questions={"qa": "Tell me: {question}."})) == (
+        "Tell me: Is it on the right?"
+    )
+    for said in ("I sit on the bed", "I sit on the bed."):
+        question = last("What is left?", task="situated", templates=FINETUNED, situation=Situation(text=said))
+        assert question == "I sit on the bed. What is left?"
 
 
 def test_free_number() -> None:

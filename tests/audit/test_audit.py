@@ -238,6 +238,19 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["audit", str(tmp_path / "none")]) == 2
 
 
+def test_the_table_is_whole_at_80_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = [{**row, "task": "spatial_imagination_oc_video_hard"} for row in even_rows(100)]
+    run(["audit", str(dataset(tmp_path / "d", rows))])
+    table = capsys.readouterr().out.split("300 rows from")[0]
+    lines = [line.rstrip() for line in table.splitlines()]
+    assert "spatial_imagination_oc_video_hard" in lines and max(map(len, lines)) <= 80
+    words = {word.rstrip(",") for word in table.split()}
+    assert {"select", "judge", "fill", "frequency", "A"} <= words and not any("\u2026" in word for word in words)
+
+
 def test_letters_of_questions_with_three_and_with_four_options_are_even_as_chance_is() -> None:
     """Half of each: A, B and C are right 29 times of a hundred, D 13 times."""
     letters = {"A": 146, "B": 146, "C": 146, "D": 62}

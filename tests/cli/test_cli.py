@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,10 +69,30 @@ def test_errors_are_one_clear_line(arguments: tuple[str, ...], message: str, tmp
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_empty_folder_is_refused_with_the_kinds(tmp_path: Path) -> None:
+def test_an_unknown_folder_is_refused_with_the_kinds(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("")
     result = spaceland("check", str(tmp_path))
     assert result.returncode == 2
     assert "not recognised as any of rooms, folder, scannet, rgbd" in result.stderr
+
+
+@pytest.mark.parametrize("verb", ["check", "mark"])
+def test_an_empty_folder_is_called_empty(verb: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    result = spaceland(verb, "empty", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "the folder 'empty' is empty" in result.stderr and "scannet" not in result.stderr
+
+
+@pytest.mark.parametrize("arguments", ["--help", "check --help"])
+def test_a_reader_that_has_read_enough_is_no_error(arguments: str) -> None:
+    """As in `spaceland check --help | head -1`: here the reader is gone before the first line."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "spaceland", *arguments.split()]
+    with os.fdopen(writing, "w") as closed:
+        result = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert result.returncode == 141 and result.stderr == ""
 
 
 def test_version_and_doctor() -> None:

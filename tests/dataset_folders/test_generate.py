@@ -18,11 +18,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from spaceland import files
+from spaceland.cli import run
 from spaceland.datasets import stage
 from spaceland.datasets.config import GenerateConfig, portable_spec
 from spaceland.datasets.generate import estimate, generate
 from spaceland.datasets.rows import COLUMNS, read_rows, row_problem
 from spaceland.errors import OutputError, SceneError, SourceError
+from spaceland.scenes.folder_write import write_scene
+from spaceland.scenes.sources import open_scene
 
 CONFIG = GenerateConfig(tasks=("depth_prediction_oc", "view_change_infer", "room_size"), per_scene=3)
 
@@ -65,8 +68,20 @@ def test_parquet_has_the_same_rows(dataset: Path) -> None:
         assert stored["images"] == row["images"]
 
 
+def test_the_card_names_the_rows_so_that_hugging_face_opens_them(dataset: Path) -> None:
+    """Without it the folder is taken for one of images."""
+    yaml = pytest.importorskip("yaml", reason="PyYAML reads the head of dataset cards")
+    card = (dataset / "README.md").read_text()
+    _, head, body = card.split("---\n", 2)
+    told = yaml.safe_load(head)
+    assert told["configs"] == [{"config_name": "default", "data_files": [{"split": "train", "path": ["rows.parquet"]}]}]
+    rows = list(read_rows(dataset / "rows.jsonl"))
+    counts = [int(line.split("|")[-2]) for line in body.splitlines() if line.startswith("| `")]
+    assert sum(counts) == len(rows) and told["size_categories"] == ["n<1K"]
+
+
 def test_nothing_in_the_files_tells_where_or_when(dataset: Path) -> None:
-    for name in ("rows.jsonl", "info.json", "config.json"):
+    for name in ("rows.jsonl", "info.json", "config.json", "README.md"):
         text = (dataset / name).read_text()
         assert str(dataset) not in text
         assert str(Path.home()) not in text
@@ -199,6 +214,22 @@ def test_same_scene_twice_is_refused(tmp_path: Path) -> None:
 def test_ids_that_would_leave_the_folder_are_refused(name: str) -> None:
     with pytest.raises(SceneError, match="file name"):
         stage.check_name(name)
+
+
+def test_no_rows_are_explained_and_nothing_is_suggested(
+    source: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scenes = tmp_path / "scenes"
+    for name in ("boxes", "short"):
+        scene = open_scene(f"{source}/room0001")
+        write_scene(replace(scene, id=name, frames=scene.frames[:3] if name == "short" else ()), scenes / name)
+    common = ("--tasks", "room_size", "--workers", "1", "--no-cache")
+    assert run(["generate", f"folder:{scenes}/boxes", "--out", str(tmp_path / "a"), *common]) == 0
+    said = capsys.readouterr().out
+    assert "No rows: the scenes have no frames" in said and "Next:" not in said
+    assert run(["generate", f"folder:{scenes}/short", "--out", str(tmp_path / "b"), *common]) == 0
+    said = capsys.readouterr().out
+    assert "No rows: most often 'fewer than 32 frames' (1 of 1 tasks)" in said and "spaceland verify" not in said
 
 
 def test_estimate_counts_without_writing(

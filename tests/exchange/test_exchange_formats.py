@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 from test_spar7m import tree_hash
 
+from spaceland.datasets.card import dataset_card
 from spaceland.datasets.rows import read_rows
 from spaceland.errors import OutputError, SceneError, SourceError
-from spaceland.exchange.card import dataset_card
-from spaceland.exchange.dataset import Dataset, Tally
+from spaceland.exchange.dataset import Dataset
 from spaceland.exchange.export import FORMATS, export_dataset
 from spaceland.exchange.parquet import write_parquet
 from spaceland.exchange.webdataset import write_webdataset
@@ -144,7 +144,7 @@ def test_same_bytes_every_time(dataset: Path, exported: Path, tmp_path: Path) ->
 
 def test_cards_name_existing_files(exported: Path, spar: Path) -> None:
     yaml = pytest.importorskip("yaml", reason="PyYAML reads the head of dataset cards")
-    for folder in (*(exported / name for name in OTHERS), spar):
+    for folder in (dataset, *(exported / name for name in OTHERS), spar):
         head = (folder / "README.md").read_text().split("---\n")[1]
         card = yaml.safe_load(head)
         assert card["configs"] and card["size_categories"] == ["n<1K"]
@@ -156,20 +156,21 @@ def test_cards_name_existing_files(exported: Path, spar: Path) -> None:
 def test_card_quotes_names() -> None:
     yaml = pytest.importorskip("yaml", reason="PyYAML reads the head of dataset cards")
     title = 'a: "b"\n# c'
-    card = dataset_card(title=title, text=[], tally=Tally({"t|x": {"fill": 1}}), configs={"no: 1": ["x.json"]})
+    card = dataset_card(title=title, text=[], rows={"t|x": {"fill": 1}}, configs={"no: 1": ["x.json"]})
     head = yaml.safe_load(card.split("---\n")[1])
     assert head["pretty_name"] == title and head["configs"][0]["config_name"] == "no: 1"
     assert "| `t x` | 1 | 1 |" in card
 
 
-def test_datasets_opens_them(exported: Path, spar: Path, tmp_path: Path) -> None:
+def test_datasets_opens_them(dataset: Path, exported: Path, spar: Path, tmp_path: Path) -> None:
     datasets = pytest.importorskip("datasets")
     if not hasattr(datasets, "load_dataset"):  # a folder of tests has that name too
         pytest.skip("Hugging Face datasets is not installed")
-    for folder in (*(exported / name for name in OTHERS), spar):
+    for folder in (dataset, *(exported / name for name in OTHERS), spar):
         for config in datasets.get_dataset_config_names(str(folder)):
             table = datasets.load_dataset(str(folder), config, split="train", cache_dir=str(tmp_path))
             assert len(table) > 0
+            assert folder != dataset or len(table) == Dataset(dataset).count()
 
 
 def test_refusals(dataset: Path, tmp_path: Path) -> None:

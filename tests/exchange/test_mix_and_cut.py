@@ -17,10 +17,14 @@ from test_spar7m import tree_hash
 from spaceland.benchmarks import baseline_predictions, score_benchmark
 from spaceland.benchmarks.sparbench import TASKS
 from spaceland.cli import run
+from spaceland.datasets.config import GenerateConfig
+from spaceland.datasets.generate import generate
 from spaceland.datasets.rows import read_rows
 from spaceland.errors import OutputError, SceneError, SourceError
 from spaceland.exchange.cut import Candidate, Cut, balanced
-from spaceland.exchange.mix import Mixture, named_sources, parse_weight, plan
+from spaceland.exchange.mix import Mixture, joined_settings, named_sources, parse_weight, plan
+from spaceland.questions.conventions import Conventions
+from spaceland.verify import verify_dataset
 
 
 def counts(folder: Path) -> Counter[tuple[str, str]]:
@@ -90,6 +94,38 @@ def test_several_sources_keep_apart(dataset: Path, tmp_path: Path) -> None:
     assert len({row["id"] for row in rows}) == len(rows) > 2 * len(written(dataset))
     assert {row["images"][0].split("/")[1] for row in rows} == {"small", "twin"}
     assert all((tmp_path / "mix" / path).is_file() for row in rows for path in row["images"])
+
+
+def test_mixtures_verify_by_the_settings_of_their_parts(dataset: Path, tmp_path: Path) -> None:
+    source = "rooms:1?frames=32&width=160&height=120"
+    chosen = GenerateConfig(tasks=("obj_count",), per_scene=2, conventions=Conventions(video_frames="coverage"))
+    generate([source], tmp_path / "chosen", chosen, workers=1)
+    Mixture({"small": dataset, "chosen": tmp_path / "chosen"}, ["obj_count=2", "small=0.4"]).write(tmp_path / "mix")
+    Mixture({"mix": tmp_path / "mix", "small": dataset}, total=60).write(tmp_path / "again")
+    Mixture({"alone": dataset}, total=20).write(tmp_path / "alone")
+    for name in ("mix", "again", "alone"):
+        report = verify_dataset(tmp_path / name, [source])
+        assert report.ok and report.total >= 20 and report.notes == [], (name, report.failures[:3], report.notes)
+    rows = written(tmp_path / "again")
+    assert {row["id"].rpartition("/")[0] for row in rows} == {"mix/small", "mix/chosen", "small"}
+    # Each part holds by its own settings, and an id of no known part is none of ours.
+    info = json.loads((tmp_path / "mix" / "info.json").read_text())
+    assert info["parts"]["chosen"]["config"]["conventions"]["video_frames"] == "coverage"
+    del info["parts"]["chosen"]
+    (tmp_path / "mix" / "info.json").write_text(json.dumps(info))
+    report = verify_dataset(tmp_path / "mix", [source])
+    strange = [row["id"] for row in written(tmp_path / "mix") if row["id"].startswith("chosen/")]
+    reasons = dict(report.failures)
+    assert strange and all("id does not start with" in reasons[row_id] for row_id in strange)
+
+
+def test_settings_of_mixtures_of_mixtures() -> None:
+    inner = joined_settings({"a": {"config": {"seed": 1}}, "b": None})
+    assert inner == {"parts": {"a": {"config": {"seed": 1}}, "b": {}}}
+    assert joined_settings({"": inner}) == inner
+    nested = joined_settings({"old": inner, "c": {"config": {}}})
+    assert nested == {"parts": {"old/a": {"config": {"seed": 1}}, "old/b": {}, "c": {"config": {}}}}
+    assert joined_settings({"": ["damaged"]}) == {}
 
 
 def test_plan_by_hand() -> None:

@@ -87,6 +87,10 @@ def test_holes_of_a_scan_are_filled_on_wish_alone(room: Scene) -> None:
     assert hole.any()
     torn = replace(room, surface=replace(surface, faces=surface.faces[~hole]))
     left, filled = render_bev(torn, PLAIN), render_bev(torn, replace(PLAIN, fill_holes_m=3.0))
+    # Where the geometry was estimated from pictures, small holes are filled by default.
+    guessed = replace(torn, geometry="estimated")
+    assert (left.config.fill_holes_m, render_bev(guessed, PLAIN).config.fill_holes_m) == (0.0, 0.3)
+    assert render_bev(guessed, replace(PLAIN, fill_holes_m=0.0)).config.fill_holes_m == 0.0
     u, v = left.map.world_to_pixel(middle[hole].mean(0)).astype(int)
     assert np.isnan(left.height_m[v, u]) and not left.filled.any() and left.holes == (0, 0)
     assert filled.filled[v, u] and filled.height_m[v, u] == pytest.approx(0, abs=1e-6) and filled.holes == (1, 0)

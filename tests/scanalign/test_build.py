@@ -13,18 +13,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from spaceland.errors import SourceError
+from spaceland.errors import OutputError, SourceError
 from spaceland.objects.types import Found, FoundObject
 from spaceland.prompts import BevConfig, MarkConfig
 from spaceland.scanalign.annotations import Annotation, read_scanqa
 from spaceland.scanalign.build import AlignConfig, Built, build
+from spaceland.scanalign.naming import setting_name
 from spaceland.scanalign.proposals import Overlaps
 from spaceland.scanalign.samples import Rules, make_samples
 from spaceland.scenes.scene import Scene, SceneObject
 from spaceland.scenes.sources import Source, open_source
 
 MARK = MarkConfig(num_frames=2, bev=BevConfig(size_px=300))
+NAME = setting_name(MARK)
 
 
 @pytest.fixture(scope="module")
@@ -66,9 +69,9 @@ def made(source: Source, out: Path, config: AlignConfig, finder: object = None) 
 def test_training_set(rooms: Source, tmp_path: Path) -> None:
     built = made(rooms, tmp_path, AlignConfig(mark=MARK))
     assert built.counts == {"scanqa": 2, "scanrefer": 4, "scan2cap": 4, "multi3drefer": 4} and not built.broken
-    rows = json.loads((tmp_path / "sharegpt_data_scanalign_2_images_3D_mark.json").read_text())
+    rows = json.loads((tmp_path / f"sharegpt_data_scanalign_{NAME}.json").read_text())
     info = json.loads((tmp_path / "dataset_info.json").read_text())
-    assert list(info) == ["sharegpt_data_scanalign_2_images_3D_mark"] and len(rows) == 14
+    assert list(info) == [f"sharegpt_data_scanalign_{NAME}"] and len(rows) == 14
     for row in rows:
         user, assistant = row["messages"]
         assert (user["role"], assistant["role"]) == ("user", "assistant")
@@ -77,13 +80,13 @@ def test_training_set(rooms: Source, tmp_path: Path) -> None:
     # Numbers in the text are those in the pictures: ground truth stands for itself.
     for row in (row for row in rows if row["id"].startswith("scanrefer")):
         scene_id, object_id, _ = row["id"].removeprefix("scanrefer-").split("|")
-        record = json.loads((tmp_path / "images" / scene_id / "objects.json").read_text())
+        record = json.loads((built.images / scene_id / "objects.json").read_text())
         assert row["messages"][1]["content"] == f"<OBJ{int(object_id):03d}>."
         assert int(object_id) in {entry["mark"] for entry in record["objects"]}
-    counts = json.loads((tmp_path / "counts.json").read_text())
+    counts = json.loads((tmp_path / "counts.json").read_text())[f"train_{NAME}"]
     assert counts["paper"]["scanqa"] == 26138 and counts["scenes"] == 2
     # A second run keeps the pictures.
-    bev = tmp_path / "images" / rooms.ids()[0] / "bev.png"
+    bev = built.images / rooms.ids()[0] / "bev.png"
     before = bev.stat().st_mtime_ns
     made(rooms, tmp_path, AlignConfig(mark=MARK, rules=Rules(seed=3)))
     assert bev.stat().st_mtime_ns == before
@@ -125,8 +128,8 @@ def test_pictures_follow_the_proposals(room: Source, tmp_path: Path) -> None:
             return Found(tuple(replace(thing, id=len(found) - 1 - thing.id) for thing in found), {})
 
     def numbers(finder: Halves) -> dict[int, list[float]]:
-        made(room, tmp_path, AlignConfig(mark=MARK), finder)
-        record = json.loads((tmp_path / "images" / room.ids()[0] / "objects.json").read_text())
+        built = made(room, tmp_path, AlignConfig(mark=MARK), finder)
+        record = json.loads((built.images / room.ids()[0] / "objects.json").read_text())
         return {entry["mark"]: entry["center_m"] for entry in record["objects"]}
 
     first, second = numbers(Halves()), numbers(Backwards())
@@ -134,13 +137,74 @@ def test_pictures_follow_the_proposals(room: Source, tmp_path: Path) -> None:
 
 
 def test_evaluation_files(room: Source, tmp_path: Path) -> None:
+    name = setting_name(MARK, "halves")
     built = made(room, tmp_path, AlignConfig(mark=MARK, rules=Rules(training=False, min_iou=0.99)), Halves())
-    assert {path.name for path in built.files} >= {"scanqa_val.json", "scanrefer_val.json", "counts.json"}
-    rows = json.loads((tmp_path / "multi3drefer_val.json").read_text())
+    assert {path.name for path in built.files} >= {
+        f"scanqa_val_{name}.json", f"scanrefer_val_{name}.json", "counts.json",
+    }  # fmt: skip
+    rows = json.loads((tmp_path / f"multi3drefer_val_{name}.json").read_text())
     assert [row["qid"] for row in rows] == [0, 1] and {row["eval_type"] for row in rows} == {"mt", "zt_w_d"}
     assert all({"scene_id", "obj_id", "pred_id", "prompt", "ref_captions"} <= set(row) for row in rows)
-    refer = json.loads((tmp_path / "scanrefer_val.json").read_text())
+    refer = json.loads((tmp_path / f"scanrefer_val_{name}.json").read_text())
     assert len(refer) == 2 and min(row["iou"] for row in refer) < 0.9
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """The files of a set, less the seconds that its stages took."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "stage.json"
+    }
+
+
+def test_settings_live_side_by_side(room: Source, tmp_path: Path) -> None:
+    rows: dict[str, Sequence[Annotation]] = {"scanqa": annotations(room)["scanqa"]}
+    plain = replace(MARK, num_frames=1, bev=None)
+    looks = [
+        replace(plain, num_frames=2, marks=False),
+        replace(plain, drop_share=0.5),
+        replace(plain, mark_size_px=60, model_long_side_px=128),
+    ]
+    for mark in looks:
+        build(room, rows, tmp_path / "one", AlignConfig(mark=mark))
+    info = json.loads((tmp_path / "one/dataset_info.json").read_text())
+    assert sorted(info) == [f"sharegpt_data_scanalign_{setting_name(mark)}" for mark in sorted(looks, key=setting_name)]
+    assert len(json.loads((tmp_path / "one/counts.json").read_text())) == len(looks)
+    for mark in looks:
+        train = json.loads((tmp_path / "one" / f"sharegpt_data_scanalign_{setting_name(mark)}.json").read_text())
+        first = tmp_path / "one" / train[0]["images"][0]
+        record = json.loads((first.parents[1] / "objects.json").read_text())
+        assert record["config"]["marks"] == mark.marks and len(record["frames"]) == mark.num_frames
+        assert record["config"]["drop_share"] == mark.drop_share and bool(record["objects"]) == mark.marks
+        assert all((tmp_path / "one" / image).is_file() for row in train for image in row["images"])
+        if mark.model_long_side_px:
+            assert max(Image.open(first).size) == 128
+    # Any order, and any of them made again, gives the same bytes.
+    for mark in [*looks[::-1], looks[1]]:
+        build(room, rows, tmp_path / "two", AlignConfig(mark=mark))
+    assert tree(tmp_path / "one") == tree(tmp_path / "two")
+
+
+def test_names_of_settings() -> None:
+    base = MarkConfig(num_frames=32)
+    many = replace(base, drop_share=0.3, seed=2, mark_size_px=30, model_long_side_px=512)
+    assert setting_name(many, "mask3d") == "32_images_3D_mark_drop30_seed2_size30_img512_mask3d"
+    others = [replace(base, style="som"), replace(base, bev=BevConfig(projection="perspective"))]
+    names = [setting_name(mark) for mark in (base, *others)]
+    assert names[0] == "32_images_3D_mark" and len(set(names)) == 3
+    assert all(name.startswith("32_images_3D_mark_") for name in names[1:])
+
+
+def test_a_damaged_list_of_sets_is_not_replaced(room: Source, tmp_path: Path) -> None:
+    (tmp_path / "dataset_info.json").write_text("[]")
+    rows: dict[str, Sequence[Annotation]] = {"scanqa": annotations(room)["scanqa"]}
+    config = AlignConfig(mark=replace(MARK, num_frames=1, bev=None, marks=False))
+    with pytest.raises(OutputError, match="no JSON object by names of sets"):
+        build(room, rows, tmp_path, config)
+    (tmp_path / "dataset_info.json").write_text('{"mine": {"file_name": "mine.json"}}')
+    build(room, rows, tmp_path, config)
+    assert json.loads((tmp_path / "dataset_info.json").read_text())["mine"] == {"file_name": "mine.json"}
 
 
 def test_rows_of_other_scenes(room: Source, tmp_path: Path) -> None:
@@ -160,6 +224,13 @@ def test_command(room: Source, tmp_path: Path) -> None:
     assert "26,138" in done.stdout and "Next: look at the pictures" in done.stdout
     found = json.loads((tmp_path / "out/sharegpt_data_scanalign_2_images_3D_mark.json").read_text())
     assert [row["messages"][1]["content"] for row in found] == ["A bed.", "Bed."]
+    switches = ["--no-bev", "--drop", "0.3", "--mark-size", "50", "--long-side", "128", "--seed", "1"]
+    done = subprocess.run(
+        [*command, *switches, "--scanqa", str(tmp_path / "qa.json")], capture_output=True, text=True, timeout=90
+    )
+    name = "2_images_mark_drop30_seed1_size50_img128"
+    assert f"images/{name}" in done.stdout.replace("\n", ""), done.stderr
+    assert f"sharegpt_data_scanalign_{name}" in json.loads((tmp_path / "out/dataset_info.json").read_text())
     bad = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert bad.returncode == 2 and "no annotations given" in bad.stderr
     bad = subprocess.run([*command, "--scanqa", str(tmp_path / "no.json")], capture_output=True, text=True, timeout=60)

@@ -12,6 +12,7 @@ import pytest
 from rgbd_writer import write_rgbd
 
 from handmade import box_scene
+from spaceland.cli import run
 from spaceland.commands.check import check
 from spaceland.errors import SceneError
 from spaceland.geometry.camera import PinholeCamera
@@ -294,6 +295,27 @@ def test_surface_of_another_scene(scene: Scene) -> None:
     assert found(replace(scene, surface=other), "within 5 cm of the surface", on_surface).level in ("warn", "error")
     none: Surface = replace(scene.surface, faces=None)
     assert found(replace(scene, surface=none), "within 5 cm", on_surface).level == "info"
+
+
+def test_the_next_step_works_for_the_source(
+    scene: Scene, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without frames nothing can be asked; the view from above can be made."""
+    monkeypatch.chdir(tmp_path)
+    boxes = replace(scene, id="boxes", frames=())
+    write_scene(boxes, Path("all/boxes"))
+    assert check(("folder:all/boxes",)) == 0
+    said = capsys.readouterr().out
+    assert "generate" not in said
+    step = said[said.index("Next: spaceland ") :].split()[2:]
+    assert step == ["mark", "folder:all/boxes", "--frames", "0", "--out", "out/marked"]
+    assert run(step) == 0 and Path("out/marked/bev.png").is_file()
+    write_scene(replace(boxes, id="other"), Path("all/other"))
+    assert check(("folder:all",)) == 0
+    assert "mark folder:all --scene boxes --frames 0" in capsys.readouterr().out
+    write_scene(scene, Path("all/good"))
+    assert check(("folder:all",)) == 0
+    assert "Next: spaceland generate folder:all --out" in capsys.readouterr().out
 
 
 def test_command_prints_all_and_its_exit_code_tells(

@@ -122,6 +122,20 @@ def test_a_row_of_a_scene_that_the_dataset_never_had_is_a_failure(tmp_path: Path
     assert report.notes == ["info.json says 5 rows, rows.jsonl has 4"]
 
 
+def test_rows_of_a_mixture_hold_by_the_settings_of_their_part(tmp_path: Path, source: Rooms) -> None:
+    made = [{**row, "id": f"old/rooms/{row['id']}"} for row in rows()[:6]]
+    folder = write_folder(tmp_path, made, room())
+    assert verify_dataset(folder, ["x"]).verified == 0
+    write_json(folder / "info.json", {"parts": {"rooms": {"config": {}}, "old/rooms": {}, "": {"config": {}}}})
+    report = verify_dataset(folder, ["x"])
+    assert report.ok and report.notes == [
+        "info.json has no settings of the part 'old/rooms', so the rows' thresholds are taken as they state them"
+    ]
+    write_json(folder / "info.json", {"parts": {"old/rooms": {"config": {"policy": {"min_visible_px": 10**6}}}}})
+    report = verify_dataset(folder, ["x"])
+    assert not report.ok and not report.notes
+
+
 def test_a_scene_that_cannot_be_opened_fails_its_rows(tmp_path: Path, source: Rooms, monkeypatch) -> None:
     def broken(scene_id: str) -> None:
         raise SceneError("mesh is truncated")

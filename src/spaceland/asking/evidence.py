@@ -224,6 +224,7 @@ def _thing(thing: MarkedObject) -> dict[str, Any]:
         "mark": thing.mark,
         "id": thing.id,
         "label": thing.label,
+        "score": thing.score,
         "center_m": [round(float(v), 4) for v in thing.box.center],
         "size_m": [round(float(v), 4) for v in thing.box.size],
         "rotation": [[round(float(v), 6) for v in row] for row in thing.box.rotation],

@@ -121,7 +121,7 @@ def _question(marked: MarkedFolder, shown: Arranged, text: str, config: AskConfi
         return fill(config.templates.questions["qa"], {"question": text})
     if task == "distance" and text:
         return fill(config.templates.questions["qa"], {"question": text})
-    values = {"question": text, "description": text.rstrip(".!? "), "things": text}
+    values = {"question": text, "description": text.rstrip(".!? "), "things": text.rstrip(".! ")}
     if task == "situated":
         assert config.situation is not None
         first_person = not config.templates.explains

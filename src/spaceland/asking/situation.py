@@ -40,7 +40,8 @@ def describe_situation(situation: Situation, marked: MarkedFolder, shown: Shown,
         ChatError: nothing is said, a number does not exist, or a place lies outside the view.
     """
     who, stand, face = ("I", "am standing", "am facing") if first_person else ("A person", "stands", "and faces")
-    parts = [situation.text.strip()] if situation.text.strip() else []
+    text = situation.text.strip()
+    parts = [text if text.endswith((".", "!", "?")) else f"{text}."] if text else []
     place = ""
     if situation.at_m is not None:
         place = (

@@ -27,7 +27,7 @@ from spaceland.files import read_json
 
 Task = Literal["qa", "situated", "caption", "ground", "ground-all", "count", "distance"]
 TASKS: tuple[Task, ...] = ("qa", "situated", "caption", "ground", "ground-all", "count", "distance")
-_SLOT = re.compile(r"\{([a-z]+)\}")
+_SLOT = re.compile(r"\{([a-z]+)\}(\.(?!\.))?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,12 +105,21 @@ def object_id(mark: int) -> str:
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:
-    """The template with its slots filled, in one pass.
+    """The template with its slots filled, in one pass. A full stop after a slot goes where its words bring their own.
 
+    >>> fill("{situation}. {question}.", {"situation": "I sit", "question": "Is the door on the right?"})
+    'I sit. Is the door on the right?'
     >>> fill("{question} {unknown}", {"question": "Is {it} here?"})
     'Is {it} here? {unknown}'
     """
-    return _SLOT.sub(lambda m: values.get(m[1], m[0]), template)
+
+    def filled(slot: re.Match[str]) -> str:
+        if slot[1] not in values:
+            return slot[0]
+        value = values[slot[1]]
+        return value if value.endswith((".", "!", "?")) else value + (slot[2] or "")
+
+    return _SLOT.sub(filled, template)
 
 
 def read_templates(path: Path, base: Templates) -> Templates:

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import tyro
 
 from spaceland.asking.templates import Task
+from spaceland.commands.marking import DEFAULT as NO_SWITCHES
+from spaceland.commands.marking import MarkSwitches, Projection, Switches, check_same
 from spaceland.commands.stages import DEFAULT, Stages, prepare_source
+from spaceland.errors import ChatError
 
 if TYPE_CHECKING:
     from spaceland.asking.evidence import Evidence
+    from spaceland.asking.layout import LayoutConfig
     from spaceland.pipeline.config import PipelineConfig
+    from spaceland.prompts import MarkConfig
     from spaceland.prompts.marked import MarkedFolder
 
 
@@ -29,6 +34,7 @@ def ask(
     layout: Literal["images", "grid"] = "images",
     table: bool = False,
     bev: bool = True,
+    projection: Literal["orthographic", "perspective"] = "orthographic",
     marks: Annotated[tuple[int, ...], tyro.conf.arg(metavar="A [B]")] = (),
     situation: str = "",
     at: Annotated[tuple[float, float] | None, tyro.conf.arg(metavar="X Y")] = None,
@@ -46,6 +52,7 @@ def ask(
     templates: Path | None = None,
     prices: Path | None = None,
     dry_run: bool = False,
+    switches: Switches = NO_SWITCHES,
     stages: Stages = DEFAULT,
 ) -> int:
     """A question about a room, answered by a vision-language model, with evidence.
@@ -69,6 +76,7 @@ def ask(
         layout: images: every frame by itself. grid: all frames in one picture, then the bird's-eye view.
         table: Add a table of the numbered objects' labels and boxes.
         bev: Show the bird's-eye view.
+        projection: Of the bird's-eye view: without perspective, or from a camera above the room as in the paper.
         marks: Numbers of the objects asked about.
         situation: For situated: where one is and looks, in words.
         at: For situated: place in metres on the axes of the bird's-eye view.
@@ -86,6 +94,8 @@ def ask(
         templates: JSON file with texts of your own.
         prices: JSON file with prices of your own, for the estimate.
         dry_run: Show the whole request and its estimate; send nothing.
+        switches: Which marks there are and how they look, as for spaceland mark. A folder that it wrote is asked as it
+            is; a switch that does not agree with it is refused.
         stages: How a video or a recording becomes a scene (see spaceland reconstruct).
     """
     from spaceland.asking.answer import ask as ask_model
@@ -97,7 +107,6 @@ def ask(
     from spaceland.chat.estimate import estimate, read_prices
     from spaceland.chat.open_model import HOW, ModelOptions, open_model, parse_model
     from spaceland.chat.types import Generation
-    from spaceland.errors import ChatError
     from spaceland.viewer.answer_page import write_answer_page
 
     if model is None and not dry_run:
@@ -109,7 +118,7 @@ def ask(
     config = AskConfig(
         task=task,
         templates=read_templates(templates, words) if templates else words,
-        layout=replace(RELEASED, bev=bev) if tuned else LayoutConfig(kind=layout, bev=bev),
+        layout=_sizes(replace(RELEASED, bev=bev) if tuned else LayoutConfig(kind=layout, bev=bev), switches),
         table=table,
         marks=marks,
         situation=place if place != Situation() else None,
@@ -126,8 +135,13 @@ def ask(
     )
     # What is wrong with the question or the model is told before a video is worked through for minutes.
     check_question(question, config)
+    if switches.no_marks and task in ("ground", "ground-all"):
+        raise ChatError(f"task {task} is answered with numbers, and --no-marks leaves them out; give one of the two")
+    wanted = switches.config((32 if tuned else 8) if frames is None else frames, projection)
+    wanted = replace(wanted, layout="images" if tuned else layout)
+    marked = _marked_folder(source, frames, switches, projection)
     opened = None if dry_run or spec is None else open_model(spec, options)
-    marked = resolve_marked(source, scene, out, frames, default_frames=32 if tuned else 8, stages=stages)
+    marked = marked or make_marked(source, scene, out, wanted, stages)
     request = build_request(marked, question, config)
     guess = estimate(
         request.messages,
@@ -148,28 +162,52 @@ def ask(
     return 0
 
 
-def resolve_marked(
-    source: str, scene: str | None, out: Path, frames: int | None, default_frames: int, stages: PipelineConfig
-) -> MarkedFolder:
-    """Marked views of a source: those in a folder of spaceland mark (all frames, or `frames` of them evenly spread),
-    else made in `out`/marked.
+def _marked_folder(
+    source: str, frames: int | None, switches: MarkSwitches, projection: Projection
+) -> MarkedFolder | None:
+    """The folder of spaceland mark that the source is, with all frames or `frames` of them evenly spread; else None.
+
+    Raises:
+        ChatError: it was made with other switches than those that are given.
+        SceneError: its record makes no sense.
     """
-    from spaceland.progress import progress_bar
-    from spaceland.prompts import MarkConfig, mark_scene
     from spaceland.prompts.marked import is_marked_folder, read_marked
     from spaceland.sampling import evenly
 
-    if is_marked_folder(Path(source)):
-        marked = read_marked(Path(source))
-        if frames is None:
-            return marked
-        chosen = evenly(len(marked.frames), max(0, frames))
-        return replace(marked, frames=tuple(marked.frames[k] for k in chosen))
+    if not is_marked_folder(Path(source)):
+        return None
+    marked = read_marked(Path(source))
+    check_same(marked, switches, projection)
+    if frames is None:
+        return marked
+    chosen = evenly(len(marked.frames), max(0, frames))
+    return replace(marked, frames=tuple(marked.frames[k] for k in chosen))
+
+
+def make_marked(source: str, scene: str | None, out: Path, wanted: MarkConfig, stages: PipelineConfig) -> MarkedFolder:
+    """Marked views of a source, made in `out`/marked."""
+    from spaceland.progress import progress_bar
+    from spaceland.prompts import mark_scene
+    from spaceland.prompts.marked import read_marked
+
     opened = prepare_source(source, scene, out, stages)
-    config = MarkConfig(num_frames=default_frames if frames is None else frames)
-    with progress_bar("frames", min(config.num_frames, len(opened.scene.frames))) as advance:
-        mark_scene(opened.scene, out / "marked", config, progress=lambda done, total: advance(1, ""))
+    with progress_bar("frames", min(wanted.num_frames, len(opened.scene.frames))) as advance:
+        mark_scene(opened.scene, out / "marked", wanted, progress=lambda done, total: advance(1, ""))
     return read_marked(out / "marked")
+
+
+def _sizes(layout: LayoutConfig, switches: MarkSwitches) -> LayoutConfig:
+    """The layout with pictures as large as the switches make them, so that nothing is resized after marking."""
+    if layout.kind == "gpt4scene":
+        if (switches.long_side or 0) > layout.frame_px:
+            raise ChatError(
+                f"gpt4scene sees pictures of {layout.frame_px} px; --long-side {switches.long_side} is more"
+            )
+        return layout
+    if switches.long_side is None:
+        return replace(layout, bev_px=switches.size)
+    side = switches.long_side
+    return replace(layout, bev_px=side, frame_px=side, tile_px=min(side, layout.tile_px))
 
 
 def _print_answer(evidence: Evidence, page: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,10 +12,14 @@ from spaceland.audit.limits import Limits
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from spaceland.audit import AuditReport
 
 _SHOWN = 20
+_HEADS = ("  format", "rows", "share", "chance", "frequency", "text only", "top answer, letters or verdicts")
+_WIDTHS = (10, 7, 5, 6, 9, 9)
+"""Of all columns but the last: 80 characters leave that one 28. Tasks have lines of their own, since names are long."""
 
 
 def audit(
@@ -65,21 +70,19 @@ def audit(
 
 def _print(report: AuditReport, console: Console) -> None:
     """Tables on the terminal; texts from rows are never read as markup."""
-    from rich.table import Table
     from rich.text import Text
 
-    heads = ("task", "format", "rows", "top answer", "share", "letters, verdicts", "chance", "frequency", "text only")
-    table = Table(*heads)
+    console.print(_line(_HEADS), style="bold")
     last = ""
     for task in report.tasks:
+        if task.task != last:
+            console.print(Text(task.task))
+        last = task.task
         spread = " ".join(f"{letter} {count / task.rows:.0%}" for letter, count in task.letters.items())
         scores = ["" if value is None else f"{value:.1f}" for value in (task.chance, task.frequency, task.text_only)]
-        share = f"{task.top_answer_share:.0%}"
-        name = "" if task.task == last else task.task
-        cells = (name, task.format, str(task.rows), _short(task.top_answer), share, spread, *scores)
-        last = task.task
-        table.add_row(*map(Text, cells))
-    console.print(table)
+        told = ", ".join(filter(None, (_short(task.top_answer), spread)))
+        cells = (f"  {task.format}", str(task.rows), f"{task.top_answer_share:.0%}", *scores, told)
+        console.print(_line(cells))
     exact = sum(task.exact_duplicates for task in report.tasks)
     near = sum(task.near_duplicates for task in report.tasks)
     console.print(f"{report.rows} rows from {report.scenes} scenes; {exact} repeated, {near} that ask the same again")
@@ -93,6 +96,19 @@ def _print(report: AuditReport, console: Console) -> None:
         shown = ", ".join(map(_short, labels.never_named[:10]))
         console.print(Text(f"never named: {shown}{', ...' if len(labels.never_named) > 10 else ''}"))
     console.print(Text(f"{images.images} images, {images.mean:.1f} facts each, {images.most} in {images.most_used}"))
+
+
+def _line(cells: Sequence[str]) -> Table:
+    """A line of the table: columns of one width whatever they hold, the last one folded to what the terminal leaves."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table.grid(padding=(0, 1))
+    for k, width in enumerate(_WIDTHS):
+        table.add_column(width=width, justify="right" if k else "left", no_wrap=True)
+    table.add_column()
+    table.add_row(*map(Text, cells))
+    return table
 
 
 def _short(text: str) -> str:

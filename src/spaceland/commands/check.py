@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import tyro
 
 if TYPE_CHECKING:
     from spaceland.scenes.check import Finding
+    from spaceland.scenes.sources import Source
 
 
 def check(sources: tyro.conf.Positional[tuple[str, ...]], *, full: bool = False, json: bool = False) -> int:
@@ -32,10 +34,14 @@ def check(sources: tyro.conf.Positional[tuple[str, ...]], *, full: bool = False,
         raise SourceError("no source given; for example: spaceland check rooms:1")
     jobs = list(iterate_scenes(sources))
     results: dict[str, list[Finding]] = {}
+    next_step = _look_from_above(jobs)
     with progress_bar("check", len(jobs)) as advance:
         for _, scene_id, source in jobs:
             try:
-                results[scene_id] = check_scene(source.open(scene_id), full=full)
+                scene = source.open(scene_id)
+                results[scene_id] = check_scene(scene, full=full)
+                if scene.frames:
+                    next_step = f"generate {' '.join(map(_quoted, sources))} --out out/dataset"
             except (SceneError, SourceError) as error:
                 results[scene_id] = [Finding("error", "the scene cannot be opened", 1, str(error))]
             advance(1, scene_id)
@@ -43,7 +49,7 @@ def check(sources: tyro.conf.Positional[tuple[str, ...]], *, full: bool = False,
     if json:
         _print_json(results)
     else:
-        _print(results, sources)
+        _print(results, next_step)
     return 1 if num_errors else 0
 
 
@@ -55,7 +61,21 @@ def _print_json(results: dict[str, list[Finding]]) -> None:
     print(json.dumps({"scenes": scenes}, indent=1))
 
 
-def _print(results: dict[str, list[Finding]], sources: tuple[str, ...]) -> None:
+def _look_from_above(jobs: Sequence[tuple[str, str, Source]]) -> str:
+    """What can be done without any frame: questions are about pictures, the view from above needs none."""
+    if not jobs:
+        return ""
+    spec, scene_id, source = jobs[0]
+    which = f" --scene {_quoted(scene_id)}" if len(source.ids()) > 1 else ""
+    return f"mark {_quoted(spec)}{which} --frames 0 --out out/marked"
+
+
+def _quoted(text: str) -> str:
+    """A word for a shell that gives `?`, `&`, `;` and blanks a meaning."""
+    return f"'{text}'" if set("?&; ") & set(text) else text
+
+
+def _print(results: dict[str, list[Finding]], next_step: str) -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -74,10 +94,8 @@ def _print(results: dict[str, list[Finding]], sources: tuple[str, ...]) -> None:
     counts = ((len(results), "scene"), (errors, "error"), (warnings, "warning"))
     scenes, *rest = (f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts)
     console.print(f"{scenes}: {', '.join(rest)}", highlight=False)
-    if not errors:
-        quoted = " ".join(f"'{source}'" if set("?&; ") & set(source) else source for source in sources)
-        command = f"Next: spaceland generate {quoted} --out out/dataset"
-        console.print(command, highlight=False, markup=False, soft_wrap=True)
+    if next_step and not errors:
+        console.print(f"Next: spaceland {next_step}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _printable(text: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
@@ -175,8 +176,23 @@ def _print_result(result: GenerateResult, out: Path, sources: tuple[str, ...]) -
     console.print(
         f"{info['rows']} rows from {len(info['scenes'])} scenes{reused}: {out / 'rows.jsonl'}", highlight=False
     )
+    if not info["rows"]:
+        console.print(f"No rows: {_why_no_rows(info)}", highlight=False, markup=False, soft_wrap=True)
+        return
     console.print(f"Next: spaceland verify {out} {' '.join(sources)}", highlight=False, markup=False, soft_wrap=True)
     console.print(f"      spaceland report {out}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _why_no_rows(info: Mapping[str, Any]) -> str:
+    """The reason that explains most, and what to do about it."""
+    if not any(scene["frames"] for scene in info["scenes"].values()):
+        return "the scenes have no frames, and every question is asked about pictures; give scenes with frames"
+    tasks = Counter(reason for reasons in info["rejections"].values() for reason in reasons)
+    if not tasks:
+        return "no task found anything to ask about; `spaceland check` tells what the scenes hold"
+    reason, count = tasks.most_common(1)[0]
+    of = f"{count} of {len(info['config']['tasks'])} tasks"
+    return f"most often '{reason}' ({of}); `spaceland check` tells what the scenes hold"
 
 
 def _table(tasks: Mapping[str, Mapping[str, int]]) -> Table:

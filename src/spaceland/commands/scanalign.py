@@ -27,6 +27,9 @@ def scanalign(
     frames: int = 32,
     bev: bool = True,
     marks: bool = True,
+    drop: float = 0.0,
+    mark_size: float | None = None,
+    long_side: int | None = None,
     templates: Path | None = None,
     wrap_captions: bool = False,
     layout: Literal["messages", "conversations"] = "messages",
@@ -34,8 +37,9 @@ def scanalign(
 ) -> int:
     """GPT4Scene's training set: published questions and descriptions over marked pictures of your scenes.
 
-    Writes the pictures of every annotated scene, one JSON in ShareGPT form with its dataset_info.json for LLaMA-Factory
-    (with --split val one JSON per source), and counts beside the paper's 164,286.
+    Writes the pictures of every annotated scene, one JSON in ShareGPT form with its entry in dataset_info.json for
+    LLaMA-Factory (with --split val one JSON per source), and counts beside the paper's 164,286. Sets with other
+    pictures have other names, so all ablations may go to one folder.
 
         spaceland scanalign scannet:/data/scans --scanqa ScanQA_v1.0_train.json --out out/scanalign \\
             --scanrefer ScanRefer_filtered_train.json --multi3drefer multi3drefer_train.json \\
@@ -43,7 +47,7 @@ def scanalign(
 
     Args:
         scenes: Where the scenes are; object ids as in the annotation files.
-        out: Folder for pictures and JSON; pictures that are there already are kept.
+        out: Folder for pictures and JSON; pictures that are there already are kept, and so are other sets.
         scanqa: ScanQA's JSON.
         sqa3d: SQA3D's questions and its annotations.
         scanrefer: ScanRefer's JSON; gives single grounding, and captions (Scan2Cap) unless --no-captions.
@@ -56,10 +60,14 @@ def scanalign(
         frames: Frames per scene.
         bev: The bird's-eye view as first picture.
         marks: Numbers on the pictures.
+        drop: Leave out this share of the marks (0 to 1), the same objects on all pictures of a scene.
+        mark_size: Diameter of marks on a frame 640 px wide; 40 by default, as in the paper.
+        long_side: Longest side of a picture as the model will see it; pictures are written at that size, with marks
+            that can be read there.
         templates: JSON with texts of your own for captions and grounding (docs/scanalign.md).
         wrap_captions: "sos" and "eos" around captions.
         layout: Name and shape of the turns in the training JSON.
-        seed: Another seed draws other texts, situations and answers.
+        seed: Another seed draws other texts, situations and answers, and drops other marks.
     """
     from spaceland.errors import SourceError
     from spaceland.progress import progress_bar
@@ -87,14 +95,22 @@ def scanalign(
         )
     config = AlignConfig(
         Rules(min_iou, split == "train", wrap_captions, read_templates(templates), seed),
-        MarkConfig(num_frames=frames, marks=marks, bev=BevConfig() if bev else None),
+        MarkConfig(
+            num_frames=frames,
+            marks=marks,
+            drop_share=drop,
+            seed=seed if drop else 0,  # without dropped marks it decides nothing: the pictures stay
+            mark_size_px=mark_size,
+            model_long_side_px=long_side,
+            bev=BevConfig() if bev else None,
+        ),
         layout=layout,
     )
     source = open_source(scenes)
     total = len({row.scene for rows in annotations.values() for row in rows} & set(source.ids()))
     with progress_bar("scenes", total) as advance:
         built = build(source, annotations, out, config, _finder(proposals), advance)
-    _print(built, out)
+    _print(built)
     return 0
 
 
@@ -111,7 +127,7 @@ def _finder(proposals: str) -> ObjectFinder | None:
     raise SourceError(f"--proposals {proposals}: expected gt or mask3d:FOLDER")
 
 
-def _print(built: Built, out: Path) -> None:
+def _print(built: Built) -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -127,4 +143,4 @@ def _print(built: Built, out: Path) -> None:
         print(f"left out {scene}: {problem}")
     for path in built.files:
         print(f"Wrote {path}")
-    print(f"Next: look at the pictures in {out / 'images'}, then train with LLaMA-Factory (docs/scanalign.md)")
+    print(f"Next: look at the pictures in {built.images}, then train with LLaMA-Factory (docs/scanalign.md)")

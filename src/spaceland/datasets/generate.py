@@ -3,7 +3,7 @@
     out/config.json          the settings, written first
     out/images/<scene>/      every image once
     out/staging/<scene>.jsonl one finished scene
-    out/rows.jsonl, rows.parquet, info.json   all of it, written last
+    out/rows.jsonl, rows.parquet, README.md, info.json   all of it, written last
 
 Scenes are independent, so any number of worker processes, of shards or of machines gives the same bytes, and a run that
 was killed goes on with the scenes that are not staged yet.

@@ -1,4 +1,5 @@
-"""Joins the staging files of all scenes to `rows.jsonl`, `rows.parquet` and `info.json`, in the order of the scenes."""
+"""Joins the staging files of all scenes to `rows.jsonl`, `rows.parquet` and `info.json`, in the order of the scenes;
+and a card, so that `datasets.load_dataset(FOLDER)` opens the rows and not the images."""
 
 from __future__ import annotations
 
@@ -9,11 +10,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from spaceland.datasets.card import dataset_card
 from spaceland.datasets.rows import COLUMNS
 from spaceland.datasets.stage import MAX_EXAMPLES, staging_path
-from spaceland.files import atomic_path, write_json
+from spaceland.files import atomic_path, write_json, write_text
 from spaceland.version import __version__
 
+_ABOUT = (
+    "Questions with checked answers, made from scenes. `images` are paths in this folder; pictures are stored without "
+    "marks, which `marks` describes. `marks` and `facts` are JSON text in rows.parquet, JSON in rows.jsonl; info.json "
+    "has the settings."
+)
 _GROUP = 5000  # rows held in memory, and in one Parquet row group
 
 
@@ -24,7 +31,7 @@ def write_dataset(
     failed: Sequence[str],
     selection: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Write the three files from finished staging files; returns what is in `info.json`.
+    """Write the files from finished staging files; returns what is in `info.json`.
 
     `selection` says which scenes were left out on purpose and why (see `splits`).
     """
@@ -85,6 +92,14 @@ def write_dataset(
         "config": config,
         "scenes": scenes,
     }
+    card = dataset_card(
+        title="Spatial questions",  # not the folder's name: the same settings give the same bytes anywhere
+        text=[_ABOUT],
+        rows=info["tasks"],
+        configs={"default": ["rows.parquet"]},
+        sources=config["sources"],
+    )
+    write_text(out / "README.md", card)
     write_json(out / "info.json", info)
     return info
 

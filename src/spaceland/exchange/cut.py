@@ -21,8 +21,8 @@ from random import Random
 from typing import Any
 
 from spaceland.benchmarks import sparbench
+from spaceland.datasets.card import dataset_card, source_names
 from spaceland.errors import SceneError, SourceError
-from spaceland.exchange.card import dataset_card, source_names
 from spaceland.exchange.dataset import MAX_STILLS, Dataset, Progress, Row, Tally, dump
 from spaceland.exchange.folder import new_folder, plain_name
 from spaceland.exchange.parquet import Shards, schema
@@ -128,7 +128,7 @@ class Cut:
                     "A benchmark of spatial questions in the manner of SPAR-Bench: balanced by task, marks drawn.",
                     "Score replies with `spaceland score sparbench --rows rows.jsonl --predictions FILE`.",
                 ],
-                tally=tally,
+                rows=tally.rows,
                 configs={"default": ["data/test-*.parquet"]},
                 sources=source_names(read_json(info)) if info.exists() else [],
                 split="test",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+from spaceland.datasets.card import dataset_card, source_names
 from spaceland.errors import SourceError
 from spaceland.exchange import chat, parquet, webdataset
-from spaceland.exchange.card import dataset_card, source_names
 from spaceland.exchange.dataset import Dataset, Progress, Tally
 from spaceland.exchange.folder import new_folder, plain_name
 from spaceland.exchange.spar7m import write_spar7m
@@ -75,7 +75,7 @@ def export_dataset(
             tally = _WRITERS[format](dataset, temporary, drawn=marks == "drawn", progress=progress)
         text = [f"Spatial questions with answers from geometry, as {FORMATS[format]}.", _about_marks(format, marks)]
         card = dataset_card(
-            title=name, text=text, tally=tally, configs=_configs(format, temporary, split), sources=sources
+            title=name, text=text, rows=tally.rows, configs=_configs(format, temporary, split), sources=sources
         )
         write_text(temporary / "README.md", card)
     return tally

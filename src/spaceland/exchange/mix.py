@@ -21,8 +21,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from spaceland.datasets.card import source_names
 from spaceland.errors import SourceError
-from spaceland.exchange.card import source_names
 from spaceland.exchange.dataset import Dataset, Progress, Row
 from spaceland.exchange.folder import link_or_copy, new_folder, plain_name, safe_path
 from spaceland.exchange.pick import index_rows, row_at
@@ -194,7 +194,7 @@ class Mixture:
                 title=plain_name(out.resolve().name),
                 text=["A weighted mixture of datasets; mix.json tells what went in."],
                 sources=self._source_names(),
-                more={},
+                more=joined_settings(self._infos()),
             )
             table = {
                 "version": __version__,
@@ -218,13 +218,41 @@ class Mixture:
         row_id = f"{source}/{row['id']}" if several else row["id"]
         return {**row, "id": f"{row_id}~{copy + 1}" if copy else row_id, "images": images}
 
+    def _infos(self) -> dict[str, Any]:
+        """What info.json says, by the name that goes before the ids; with one dataset there is none."""
+        several = len(self._sources) > 1
+        paths = {name if several else "": folder / "info.json" for name, folder in self._sources.items()}
+        return {name: read_json(path) if path.exists() else None for name, path in paths.items()}
+
     def _source_names(self) -> list[str]:
         """Where the scenes of all datasets come from."""
-        names: list[str] = []
-        for folder in self._sources.values():
-            if (folder / "info.json").exists():
-                names += source_names(read_json(folder / "info.json"))
-        return list(dict.fromkeys(names))
+        return list(dict.fromkeys(name for info in self._infos().values() for name in source_names(info)))
+
+
+def joined_settings(infos: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of several datasets as entries of one info.json: rows are verified by those they were made with.
+
+    >>> joined_settings({"rooms": {"config": {"seed": 1}}, "mix": {"parts": {"a": {"config": {}}}}, "spar": {}})
+    {'parts': {'rooms': {'config': {'seed': 1}}, 'mix/a': {'config': {}}, 'spar': {}}}
+    >>> joined_settings({"": {"config": {"seed": 1}}})
+    {'config': {'seed': 1}}
+
+    Args:
+        infos: What info.json of each dataset says (None: there is none) by what goes before its ids and a slash; "" for
+            nothing.
+    """
+    settings: dict[str, Any] = {}
+    for prefix, info in infos.items():
+        known = info if isinstance(info, dict) else {}
+        own = {"config": known["config"]} if isinstance(known.get("config"), dict) else {}
+        inner = known["parts"] if isinstance(known.get("parts"), dict) else {}
+        if not prefix:
+            settings |= own
+        elif own or not inner:
+            settings.setdefault("parts", {})[prefix] = own
+        for name, entry in inner.items():
+            settings.setdefault("parts", {})[f"{prefix}/{name}" if prefix else name] = entry
+    return settings
 
 
 def named_sources(arguments: Sequence[str]) -> dict[str, Path]:

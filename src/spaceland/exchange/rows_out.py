@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from spaceland.datasets.card import dataset_card
 from spaceland.datasets.rows import COLUMNS, dump_row
-from spaceland.exchange.card import dataset_card
 from spaceland.exchange.dataset import Tally
 from spaceland.files import write_json, write_text
 from spaceland.version import __version__
@@ -86,6 +86,5 @@ class RowsOut:
             "scenes": dict(sorted(self._scenes.items())),
         }
         write_json(self._folder / "info.json", info)
-        tally = Tally(rows=counts)
-        card = dataset_card(title=title, text=text, tally=tally, configs={"default": ["rows.parquet"]}, sources=sources)
+        card = dataset_card(title=title, text=text, rows=counts, configs={"default": ["rows.parquet"]}, sources=sources)
         write_text(self._folder / "README.md", card)

@@ -30,7 +30,14 @@ def with_objects(scene: Scene, found: Found) -> Scene:
         SceneError: ids are negative or doubled.
     """
     objects = [
-        SceneObject(thing.id, normalise_label(thing.label) or "object", thing.label, thing.points, thing.box)
+        SceneObject(
+            thing.id,
+            normalise_label(thing.label) or "object",
+            thing.label,
+            thing.points,
+            thing.box,
+            score=min(max(thing.score, 0.0), 1.0),
+        )
         for thing in found.objects
     ]
     surface = scene.surface

@@ -10,7 +10,8 @@ GPT4Scene paper, a camera above the room's middle that looks straight down: wall
 faces. Its scale holds on the floor alone, so it has no bar.
 
 Surfaces come from the scene: its mesh, its points, else points fused from its depth images, else the points of its
-objects. Nothing is invented: where nothing was seen from above the picture is white, unless `fill_holes_m` is set.
+objects. Nothing is invented in measured scenes: where nothing was seen from above the picture is white, unless
+`fill_holes_m` is set.
 """
 
 from __future__ import annotations
@@ -34,6 +35,10 @@ from spaceland.scenes.scene import NO_OBJECT, Frame, Scene, Surface
 
 _MAX_FUSED = 200
 _PROJECTIONS = ("orthographic", "perspective")
+
+
+ESTIMATED_HOLES_M = 0.3
+"""Matching of pictures finds nothing on plain surfaces, so work tops and tables of a video are full of small holes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +66,9 @@ class BevConfig:
     """Show only this area: least x, least y, greatest x, greatest y in world metres; None: everything."""
     crop_to: tuple[int, ...] = ()
     """Show only the area of these objects (ids) and the margin around them."""
-    fill_holes_m: float = 0.0
-    """Fill holes of the scan up to this width from their rim (see `holes`); 0: leave them white."""
+    fill_holes_m: float | None = None
+    """Fill holes of the scan up to this width from their rim (see `holes`); 0: leave them white; None:
+    `ESTIMATED_HOLES_M` where the geometry was estimated from pictures, else 0."""
     camera_path: bool = False
     """Draw the way of the camera."""
     grid_m: float | None = None
@@ -86,7 +92,7 @@ class BevConfig:
                 )
             if self.crop_to:
                 raise SceneError("give an area to show or objects to show, not both")
-        if not 0 <= self.fill_holes_m <= 5:
+        if self.fill_holes_m is not None and not 0 <= self.fill_holes_m <= 5:
             raise SceneError(f"holes of {self.fill_holes_m} m cannot be filled; give 0 (off) to 5 metres")
         if self.grid_m is not None and not 0.01 <= self.grid_m <= 100:
             raise SceneError(f"a grid of {self.grid_m} m is not possible; give 0.01 to 100 metres")
@@ -132,6 +138,8 @@ def render_bev(scene: Scene, config: BevConfig | None = None, *, shown: Sequence
             in the area to show.
     """
     config = config or BevConfig()
+    if config.fill_holes_m is None:
+        config = replace(config, fill_holes_m=ESTIMATED_HOLES_M if scene.geometry == "estimated" else 0.0)
     perspective = config.projection == "perspective"
     surface, kind = scene_surface(scene)
     room = open_room(
@@ -166,7 +174,7 @@ def render_bev(scene: Scene, config: BevConfig | None = None, *, shown: Sequence
             f"y {low[1]:.2f} to x {high[0]:.2f}, y {high[1]:.2f}"
         )
     filled, holes = np.zeros(layers.height_m.shape, dtype=bool), (0, 0)
-    if config.fill_holes_m > 0:
+    if config.fill_holes_m:
         found = fill_holes(layers, bev_map.metres_per_px, config.fill_holes_m)
         layers, filled, holes = found.layers, found.filled, (found.num_filled, found.num_left)
     color = shade_relief(layers, bev_map.metres_per_px, config.relief)

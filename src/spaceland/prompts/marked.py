@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,10 @@ _MAX_NUMBER = 999_999
 
 @dataclass(frozen=True, eq=False)
 class MarkedObject:
-    """One numbered object: box in world metres, and pixel (u, v) of its disc in each frame that has one."""
+    """One numbered object: box in world metres, and pixel (u, v) of its disc in each frame that has one.
+
+    `score` says how sure the finder of the object is (0 to 1); None where it is annotated, or the folder is older.
+    """
 
     id: int
     mark: int
@@ -36,6 +39,7 @@ class MarkedObject:
     box: OrientedBox
     frame_px: Mapping[str, tuple[float, float]]
     bev_px: tuple[float, float] | None
+    score: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +76,8 @@ class MarkedView:
 class MarkedFolder:
     """Everything that a question about the scene needs; `view` is None where the scene was marked without one.
 
-    `lines_on_frames`: on some frame a number stands beside its object, with a line to it.
+    `lines_on_frames`: on some frame a number stands beside its object, with a line to it. `settings` are those that it
+    was made with, as `MarkConfig` names them; empty where the folder does not say.
     """
 
     folder: Path
@@ -85,6 +90,7 @@ class MarkedFolder:
     objects: tuple[MarkedObject, ...]
     floor_z_m: float
     lines_on_frames: bool
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def bev(self) -> MarkedView:
@@ -138,6 +144,7 @@ def marked_of_record(folder: Path, data: Mapping[str, Any]) -> MarkedFolder:
 
 def _folder(folder: Path, data: Mapping[str, Any]) -> MarkedFolder:
     bev = data["bev"]
+    settings = dict(data.get("config") or {})
     objects = tuple(_object(entry) for entry in data["objects"])
     marks = [thing.mark for thing in objects]
     if len(set(marks)) != len(marks):
@@ -147,12 +154,13 @@ def _folder(folder: Path, data: Mapping[str, Any]) -> MarkedFolder:
         scene=str(data["scene"]),
         geometry=str(data["geometry"]),
         scale_known=bool(data.get("scale_known", True)),
-        style=str((data.get("config") or {}).get("style", "gpt4scene")),
-        view=None if bev is None else _view(folder, bev, (data.get("config") or {}).get("bev") or {}),
+        style=str(settings.get("style", "gpt4scene")),
+        view=None if bev is None else _view(folder, bev, settings.get("bev") or {}),
         frames=tuple(_frame(folder, entry) for entry in data["frames"]),
         objects=objects,
         floor_z_m=_number(data.get("floor_z_m", (bev or {}).get("floor_z_m", 0.0))),
         lines_on_frames=any(place.get("leader_to") for entry in data["objects"] for place in entry["frames"]),
+        settings=settings,
     )
 
 
@@ -182,7 +190,7 @@ def _object(entry: Mapping[str, Any]) -> MarkedObject:
     size = np.array(_numbers(entry["size_m"], 3))
     if (size < 0).any():
         raise ValueError(f"the size of object {mark} is negative")
-    bev_px = entry.get("bev_pixel")
+    bev_px, score = entry.get("bev_pixel"), entry.get("score")
     return MarkedObject(
         id=_whole(entry["id"]),
         mark=mark,
@@ -190,6 +198,7 @@ def _object(entry: Mapping[str, Any]) -> MarkedObject:
         box=OrientedBox(np.array(_numbers(entry["center_m"], 3)), size, rotation),
         frame_px={str(place["frame"]): _pair(place["pixel"]) for place in entry["frames"]},
         bev_px=_pair(bev_px) if bev_px is not None else None,
+        score=None if score is None else _number(score),
     )
 
 

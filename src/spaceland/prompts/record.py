@@ -1,10 +1,11 @@
 """What `objects.json` holds: the view's map, the frames with their cameras, and every numbered object with its places.
 
-    {"id": 7, "mark": 7, "label": "armchair", "center_m": [1.2, 3.4, 0.45], "size_m": [0.8, 0.8, 0.9],
+    {"id": 7, "mark": 7, "label": "armchair", "score": 0.71, "center_m": [1.2, 3.4, 0.45], "size_m": [0.8, 0.8, 0.9],
      "rotation": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],                      # R_world_box, rows
      "frames": [{"frame": "000012", "pixel": [321.5, 200.5], "visible_fraction": 0.83}],
      "bev_pixel": [412.5, 388.5], "bev_leader_to": null}
 
+`score` says how sure the finder of the object is, 0 to 1; null for annotated objects, which nothing has scored.
 Pixels are places of disc centres, in the pictures as written. An object that is not on the bird's-eye view has
 `bev_pixel` null; where its disc stands beside it, `bev_leader_to` is the object's own pixel at which the line ends, and
 `leader_to` the same for a frame. Where `scale_known` is false, nothing says how long a metre is in this reconstruction,
@@ -64,6 +65,7 @@ def marks_record(
                 "id": object_id,
                 "mark": number,
                 "label": thing.label,
+                "score": None if thing.score is None else round(thing.score, 4),
                 "center_m": _round(thing.box.center, 4),
                 "size_m": _round(thing.box.size, 4),
                 "rotation": [_round(row, 6) for row in thing.box.rotation],

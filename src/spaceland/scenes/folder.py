@@ -269,7 +269,11 @@ def _object(fields: _Fields, arrays: dict[str, np.ndarray]) -> SceneObject:
     except ValueError as error:
         raise SceneError(f"{fields.where}: {error}") from error
     front = None if fields.value.get("front_world") is None else fields.array("front_world", 3)
-    return SceneObject(object_id, fields.text("label"), fields.text("raw_label"), points, oriented, faces, front)
+    score = None if fields.value.get("score") is None else fields.number("score")
+    if score is not None and not 0 <= score <= 1:
+        raise SceneError(f"{fields.where}: 'score' is {score}, expected a number from 0 to 1, or none")
+    label, raw_label = fields.text("label"), fields.text("raw_label")
+    return SceneObject(object_id, label, raw_label, points, oriented, faces, front, score)
 
 
 def _surface(path: Path) -> Surface:

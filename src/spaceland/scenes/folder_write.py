@@ -225,7 +225,15 @@ def _camera(camera: PinholeCamera) -> dict[str, float]:
 def _object(thing: SceneObject) -> dict[str, Any]:
     box = {name: np.asarray(getattr(thing.box, name), dtype=float).tolist() for name in ("center", "size", "rotation")}
     front = None if thing.front_world is None else np.asarray(thing.front_world, dtype=float).tolist()
-    return {"id": int(thing.id), "label": thing.label, "raw_label": thing.raw_label, "box": box, "front_world": front}
+    score = {} if thing.score is None else {"score": float(thing.score)}
+    return {
+        "id": int(thing.id),
+        "label": thing.label,
+        "raw_label": thing.raw_label,
+        "box": box,
+        "front_world": front,
+        **score,
+    }
 
 
 def _room(room: Room) -> Mapping[str, Any]:

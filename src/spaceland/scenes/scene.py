@@ -53,7 +53,8 @@ class SceneObject:
 
     `label` is normalised (lower case, single spaces), `raw_label` is what the source says. `box` is the source's own
     oriented box where it has one, else the smallest upright box around the points. `front_world` is the horizontal
-    unit direction that the object faces, where the source knows it.
+    unit direction that the object faces, where the source knows it. `score` (0 to 1) says how sure its finder is;
+    annotated objects have none.
     """
 
     id: int
@@ -63,6 +64,7 @@ class SceneObject:
     box: OrientedBox
     faces: Int[np.ndarray, "m 3"] | None = None
     front_world: Float[np.ndarray, "3"] | None = None
+    score: float | None = None
 
     @cached_property
     def aabb(self) -> AxisAlignedBox:

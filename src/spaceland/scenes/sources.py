@@ -103,6 +103,8 @@ def open_source(spec: str) -> Source:
             raise SourceError(
                 f"'{location}' does not exist; give a path or kind:location with a kind of {', '.join(KINDS)}"
             )
+        if path.is_dir() and not any(path.iterdir()):
+            raise SourceError(f"the folder '{location}' is empty; give one that holds a scene, or a video or pictures")
         candidates = [name for name in KINDS if importlib.import_module(KINDS[name]).recognise(path)]
         if not candidates:
             raise SourceError(

@@ -42,10 +42,13 @@ class SceneChecker:
         scene: The scene, opened from its source.
         root: Dataset folder in which the images must lie; None leaves images out.
         config: `config` of the dataset's info.json, for thresholds and visibility width; None leaves them out.
+        part: The part of a mixture that the rows belong to, which their ids begin with.
     """
 
-    def __init__(self, scene: Scene, root: Path | None = None, config: Mapping[str, Any] | None = None) -> None:
-        self._scene, self._root = scene, root
+    def __init__(
+        self, scene: Scene, root: Path | None = None, config: Mapping[str, Any] | None = None, part: str = ""
+    ) -> None:
+        self._scene, self._root, self._part = scene, root, part
         policy = (config or {}).get("policy")
         self._policy = policy if isinstance(policy, dict) else None
         visibility = (config or {}).get("visibility")
@@ -60,7 +63,7 @@ class SceneChecker:
     def problems(self, data: object) -> list[str]:
         """What is wrong with a row, in words; nothing when everything holds."""
         try:
-            row = read_row(data)
+            row = read_row(data, self._part)
             self._check_frames(row)
             self._check_objects(row)
             check_mark_roles(row)

@@ -137,8 +137,12 @@ def _mark(value: object) -> RowMark:
     )
 
 
-def read_row(data: object) -> Row:
+def read_row(data: object, part: str = "") -> Row:
     """Check the types of a row and its place among the tasks.
+
+    Args:
+        data: Parsed JSON.
+        part: The dataset that the row comes from, in a mixture: its id begins with this name and a slash.
 
     Raises:
         Wrong: a key is missing or has another type than expected, or task, format and kind do not go together.
@@ -159,8 +163,9 @@ def read_row(data: object) -> Row:
     if (options is not None) != (form == "select"):
         raise Wrong(f"options are {shown(options)} in a row of format {form}")
     scene, row_id = text(row.get("scene"), "scene"), text(row.get("id"), "id")
-    if not row_id.startswith(f"{scene}-{task}-{form}-"):
-        raise Wrong(f"id does not start with scene, task and format '{scene}-{task}-{form}-'")
+    expected = f"{part}/{scene}-{task}-{form}-" if part else f"{scene}-{task}-{form}-"
+    if not row_id.startswith(expected):
+        raise Wrong(f"id does not start with {'part, ' if part else ''}scene, task and format '{expected}'")
     objects = {role: whole(v, "facts.objects") for role, v in _object(facts.get("objects"), "facts.objects").items()}
     return Row(
         id=row_id,

@@ -1,9 +1,9 @@
 """Verifies a dataset folder against the scenes it was made from.
 
 `rows.jsonl` is read twice: once to note where the rows of each scene begin, once scene by scene, so that every scene is
-opened once whatever the order of the rows and memory does not grow with their number. Within a scene rows are taken in
-the order of their frames, so that few depth images are held at a time. Scenes are independent; worker processes give
-the same report.
+opened once whatever the order of the rows (once for each part of a mixture) and memory does not grow with their number.
+Within a scene rows are taken in the order of their frames, so that few depth images are held at a time. Scenes are
+independent; worker processes give the same report.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from spaceland.errors import SceneError, SourceError, SpacelandError
-from spaceland.files import read_json
 from spaceland.scenes import sources as scene_sources
 from spaceland.verify.checker import SceneChecker
 from spaceland.verify.rows import shown
+from spaceland.verify.settings import Config, DatasetInfo, read_info
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ class _Place(NamedTuple):
 
 @dataclass
 class _Index:
-    """Places of the rows of each scene, and what is wrong with lines that are no rows."""
+    """Places of the rows of each part and scene, and what is wrong with lines that are no rows."""
 
-    rows: dict[str, list[_Place]] = field(default_factory=dict)
+    rows: dict[tuple[str, str], list[_Place]] = field(default_factory=dict)
     broken: dict[int, tuple[str, str]] = field(default_factory=dict)
     first_ids: dict[str, str] = field(default_factory=dict)
     total: int = 0
@@ -75,13 +75,15 @@ class _Index:
 
 @dataclass(frozen=True)
 class _Job:
-    """The rows of one scene, small enough to send to a worker. `spec` is None for a scene that no source has."""
+    """The rows of one scene in one part, small enough to send to a worker. `spec` is None for a scene that no source
+    has."""
 
     directory: Path
     spec: str | None
     scene_id: str
+    part: str
     rows: list[_Place]
-    config: Mapping[str, Any] | None
+    config: Config | None
 
 
 @dataclass
@@ -112,18 +114,19 @@ def verify_dataset(
         SourceError: a source cannot be opened, or rows name a scene that no source has.
     """
     directory = Path(directory)
-    index = _read_index(directory)
-    info = _read_info(directory / "info.json")
+    info = read_info(directory / "info.json")
+    index = _read_index(directory, info)
     places = {scene_id: spec for spec, scene_id, _ in scene_sources.iterate_scenes(sources)}
-    missing = [scene_id for scene_id in index.rows if scene_id not in places]
-    known = info.get("scenes") if isinstance(info.get("scenes"), dict) else {}
-    if any(not known or scene_id in known for scene_id in missing):
+    missing = [scene_id for scene_id in index.first_ids if scene_id not in places]
+    if any(not info.scenes or scene_id in info.scenes for scene_id in missing):
         raise SourceError(
             f"{directory} has rows of scene {', '.join(missing[:5])} (first row {index.first_ids[missing[0]]}), which "
             f"is in none of the sources {', '.join(sources) or '(none)'}; give all sources the dataset was made from"
         )
-    config = info["config"] if isinstance(info.get("config"), dict) else None
-    jobs = [_Job(directory, places.get(scene_id), scene_id, rows, config) for scene_id, rows in index.rows.items()]
+    jobs = [
+        _Job(directory, places.get(scene_id), scene_id, part, rows, info.configs[part])
+        for (part, scene_id), rows in index.rows.items()
+    ]
     wrong = dict(index.broken)
     skipped: Counter[str] = Counter()
     if progress and wrong:
@@ -134,10 +137,11 @@ def verify_dataset(
         if progress:
             progress(len(job.rows), job.scene_id)
     notes = []
-    if info.get("rows") not in (None, index.total):
-        notes.append(f"info.json says {shown(info['rows'])} rows, rows.jsonl has {index.total}")
-    if config is None:
-        notes.append("no info.json with settings, so the rows' thresholds are taken as they state them")
+    if info.rows not in (None, index.total):
+        notes.append(f"info.json says {shown(info.rows)} rows, rows.jsonl has {index.total}")
+    for part in sorted({job.part for job in jobs if job.config is None}):
+        what = f"info.json has no settings of the part {shown(part)}" if part else "no info.json with settings"
+        notes.append(f"{what}, so the rows' thresholds are taken as they state them")
     failures = [wrong[number] for number in sorted(wrong)]
     return VerifyReport(index.total, failures, dict(sorted(skipped.items())), notes)
 
@@ -169,7 +173,7 @@ def _verify_scene(job: _Job) -> _Found:
     except SpacelandError as error:
         reason = f"scene {shown(job.scene_id)} cannot be opened: {error}"
         return _Found({n: (_row_id(row, n), reason) for n, row in _read_rows(job.directory, places)}, {})
-    checker = SceneChecker(scene, job.directory, job.config)
+    checker = SceneChecker(scene, job.directory, job.config, job.part)
     wrong = {}
     for number, row in _read_rows(job.directory, places):
         problems = checker.problems(row)
@@ -187,7 +191,7 @@ def count_rows(directory: Path) -> int:
         return 0
 
 
-def _read_index(directory: Path) -> _Index:
+def _read_index(directory: Path, info: DatasetInfo) -> _Index:
     path = directory / "rows.jsonl"
     if not directory.is_dir():
         raise SceneError(f"{directory} is not a folder; give the folder that `spaceland generate` wrote")
@@ -211,7 +215,8 @@ def _read_index(directory: Path) -> _Index:
                 else:
                     ids.add(row_id)
                     index.first_ids.setdefault(row["scene"], row_id)
-                    index.rows.setdefault(row["scene"], []).append(_Place(number, start, _frames(row)))
+                    key = info.part_of(row_id), row["scene"]
+                    index.rows.setdefault(key, []).append(_Place(number, start, _frames(row)))
     except FileNotFoundError:
         raise SceneError(f"missing file: {path}; give the folder that `spaceland generate` wrote") from None
     except OSError as error:
@@ -243,11 +248,3 @@ def _read_rows(directory: Path, places: Sequence[_Place]) -> Iterator[tuple[int,
 def _row_id(row: object, number: int) -> str:
     row_id = row.get("id") if isinstance(row, dict) else None
     return row_id if isinstance(row_id, str) and row_id else f"line {number}"
-
-
-def _read_info(path: Path) -> dict[str, Any]:
-    """info.json, or nothing where there is none."""
-    if not path.exists():
-        return {}
-    info = read_json(path)
-    return info if isinstance(info, dict) else {}

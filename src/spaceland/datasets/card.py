@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from spaceland.exchange.dataset import Tally
 from spaceland.version import __version__
 
 _SIZES = (
@@ -31,7 +30,7 @@ def dataset_card(
     *,
     title: str,
     text: Sequence[str],
-    tally: Tally,
+    rows: Mapping[str, Mapping[str, int]],
     configs: Mapping[str, Sequence[str]],
     sources: Sequence[str] = (),
     split: str = "train",
@@ -41,7 +40,7 @@ def dataset_card(
     Args:
         title: Name of the dataset.
         text: Paragraphs (Markdown).
-        tally: Rows by task and format.
+        rows: Number of rows by task and format.
         configs: Files of each configuration, relative to the card; patterns are allowed.
         sources: Where the scenes come from.
         split: Name of the split that all files make up.
@@ -58,23 +57,23 @@ def dataset_card(
         "- 3d",
         "- spaceland",
         "size_categories:",
-        f"- {size_category(tally.total)}",
+        f"- {size_category(sum(sum(counts.values()) for counts in rows.values()))}",
     ]
     if configs:
         head.append("configs:")
         for name, files in configs.items():
             head += [f"- config_name: {_quoted(name)}", "  data_files:", f"  - split: {split}", "    path:"]
             head += [f"    - {_quoted(file)}" for file in files]
-    formats = sorted({name for counts in tally.rows.values() for name in counts})
+    formats = sorted({name for counts in rows.values() for name in counts})
     body = [f"# {_plain(title)}", *text]
     if sources:
         body.append("Scenes: " + ", ".join(f"`{_plain(source)}`" for source in sources) + ".")
     body.append(f"Made by spaceland {__version__}. Images belong to the source of the scenes and keep its terms.")
     table = [f"| task | {' | '.join(formats)} | rows |", "|---|" + "--:|" * (len(formats) + 1)]
-    for task, counts in tally.rows.items():
+    for task, counts in rows.items():
         cells = [str(counts.get(name, "")) for name in formats]
         table.append(f"| `{_plain(task)}` | {' | '.join(cells)} | {sum(counts.values())} |")
-    return "\n".join(head) + "\n---\n\n" + "\n\n".join([*body, "\n".join(table)]) + "\n"
+    return "\n".join(head) + "\n---\n\n" + "\n\n".join([*body, "\n".join(table)] if rows else body) + "\n"
 
 
 def source_names(info: Any) -> list[str]:
