@@ -142,7 +142,7 @@ def test_same_bytes_every_time(dataset: Path, exported: Path, tmp_path: Path) ->
         assert tree_hash(tmp_path / name) == tree_hash(exported / name), name
 
 
-def test_cards_name_existing_files(exported: Path, spar: Path) -> None:
+def test_cards_name_existing_files(dataset: Path, exported: Path, spar: Path) -> None:
     yaml = pytest.importorskip("yaml", reason="PyYAML reads the head of dataset cards")
     for folder in (dataset, *(exported / name for name in OTHERS), spar):
         head = (folder / "README.md").read_text().split("---\n")[1]
