@@ -96,6 +96,7 @@ def test_several_sources_keep_apart(dataset: Path, tmp_path: Path) -> None:
     assert all((tmp_path / "mix" / path).is_file() for row in rows for path in row["images"])
 
 
+@pytest.mark.heavy
 def test_mixtures_verify_by_the_settings_of_their_parts(dataset: Path, tmp_path: Path) -> None:
     source = "rooms:1?frames=32&width=160&height=120"
     chosen = GenerateConfig(tasks=("obj_count",), per_scene=2, conventions=Conventions(video_frames="coverage"))

@@ -158,6 +158,7 @@ def tree(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.heavy
 def test_settings_live_side_by_side(room: Source, tmp_path: Path) -> None:
     rows: dict[str, Sequence[Annotation]] = {"scanqa": annotations(room)["scanqa"]}
     plain = replace(MARK, num_frames=1, bev=None)
