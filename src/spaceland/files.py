@@ -93,6 +93,10 @@ def write_json(path: Path, value: Any, *, indent: int | None = 1) -> None:
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+TOO_MANY_DIGITS = "a number with too many digits; write it between quotes, as text"
+"""What Python's refusal of longer whole numbers means to the owner of a JSON file."""
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file.
 
@@ -107,6 +111,8 @@ def read_json(path: Path) -> Any:
         raise SceneError(f"cannot read {path}: {error.strerror or error}") from error
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise SceneError(f"{path} is not valid JSON ({error}); the file may be truncated, copy it again") from error
+    except ValueError as error:
+        raise SceneError(f"{path}: {TOO_MANY_DIGITS}") from error
 
 
 def read_image(path: Path) -> Shaped[np.ndarray, "h w ..."]:

@@ -12,25 +12,21 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 
+from spaceland.asking.wordlists import JOINING, words
 
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
-_DENYING = _words("not never neither nor cannot unlike no")
-_EXCEPTING = _words("except excluding")
+_DENYING = words("not never neither nor cannot unlike no")
+_EXCEPTING = words("except excluding")
 _EXCEPTING_WITH = {"rather": "than", "other": "than", "instead": "of"}
-_NOTHING = _words("no none nothing nobody")
+_NOTHING = words("no none nothing nobody")
 # "not only object 3", and "not sure": nothing is denied.
-_UNDONE_BY = _words("only just merely simply sure certain entirely necessarily")
-_SMALL = _words(
+_UNDONE_BY = words("only just merely simply sure certain entirely necessarily")
+_SMALL = words(
     "is are was be been it that this these those they one as to of on in at with for than or and even also either "
     "think believe mean choose pick say sit both nor neither"
 )
-_BEING = _words("is are was were be been")
-_ARTICLES = _words("the a an any my your its their")
-_PLACES = _words("near next beside behind under above below between left right from far close opposite around like")
-_JOINING = _words("and or nor as well")
+_BEING = words("is are was were be been")
+_ARTICLES = words("the a an any my your its their")
+_PLACES = words("near next beside behind under above below between left right from far close opposite around like")
 _PHRASE_WORDS = 4
 _IN_CLAUSE = frozenset(",:&/()[]<>#='\"_{}|~-\u2013\u2014")
 _FITTING = (
@@ -83,7 +79,7 @@ def denied_tokens(
         naming: Words such as "object" and "number", which belong to the id after them.
     """
     denied = [False] * len(tokens)
-    lists = _JOINING | _ARTICLES | frozenset(naming)
+    lists = JOINING | _ARTICLES | frozenset(naming)
     reach = False  # a denial is open
     reached = False  # it has reached an id
     nothing = False  # "none other than <OBJ003>" is that one

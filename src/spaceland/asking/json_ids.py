@@ -7,16 +7,13 @@ import re
 from itertools import islice
 from typing import Any
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
+from spaceland.asking.wordlists import words
 
 FENCE = re.compile(r"```[A-Za-z]*\n?")
 _STARTS = 16
 _PIECE = 4000
-_KEYS = _words("id ids object objects object_id object_ids obj obj_id obj_ids mark marks")
-_BARE_KEYS = _words("number numbers answer result")
+_KEYS = words("id ids object objects object_id object_ids obj obj_id obj_ids mark marks")
+_BARE_KEYS = words("number numbers answer result")
 _ID = re.compile(r"\s{0,9}<?(?:obj(?:ect)?|mark|id)?[ _#:-]{0,3}([0-9]{1,400})>?\.?\s{0,9}", re.I)
 
 

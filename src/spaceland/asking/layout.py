@@ -15,6 +15,7 @@ from typing import Literal
 from spaceland.chat.pictures import make_picture, read_rgb, shrink
 from spaceland.chat.types import Picture
 from spaceland.errors import ChatError
+from spaceland.geometry.camera import PinholeCamera
 from spaceland.prompts.grid import stitch
 from spaceland.prompts.marked import MarkedFolder
 from spaceland.prompts.messages import Shown
@@ -80,9 +81,9 @@ def arrange(marked: MarkedFolder, config: LayoutConfig) -> Arranged:
         bev_image = add_bev()
         for frame in frames:
             image = shrink(read_rgb(frame.path), config.frame_px, nearest=nearest)
-            sx, sy = image.shape[1] / frame.width, image.shape[0] / frame.height
-            fx, fy, cx, cy = frame.intrinsics
-            K = (fx * sx, fy * sy, cx * sx, cy * sy)
+            camera = PinholeCamera(frame.width, frame.height, *frame.intrinsics)
+            camera = camera.scaled(image.shape[1], image.shape[0])
+            K = (camera.fx, camera.fy, camera.cx, camera.cy)
             pictures.append(replace(make_picture(image, f"frames/{frame.path.name}"), K=K))
             frame_images.append(len(pictures))
     return Arranged(

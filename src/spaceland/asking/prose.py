@@ -12,12 +12,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from spaceland.asking.denial import after_says_no, denied_tokens
+from spaceland.asking.wordlists import JOINING, words
 
 MAX_DIGITS = 6
-
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
 
 
 # One pass over the text. Gaps are bounded, so no alternative can walk far before it fails.
@@ -33,21 +30,20 @@ _TOKEN = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_OBJECT = _words("object obj item mark marker label number id tag disc disk")
-_OBJECTS = _words("objects objs items marks markers labels numbers ids tags discs disks")
+_OBJECT = words("object obj item mark marker label number id tag disc disk")
+_OBJECTS = words("objects objs items marks markers labels numbers ids tags discs disks")
 NAMING = _OBJECT | _OBJECTS
-_BRIDGES = _words("id ids number numbers no nos mark marks label labels labelled labeled marked numbered with")
-_PICTURES = _words(
+_BRIDGES = words("id ids number numbers no nos mark marks label labels labelled labeled marked numbered with")
+_PICTURES = words(
     "image images img imgs frame frames picture pictures photo photos view views page step option figure fig part"
 )
-_UNITS = _words(
+_UNITS = words(
     "m cm mm km metre metres meter meters centimetre centimetres centimeter centimeters millimetres millimeters ft "
     "foot feet inch inches px pixel pixels degree degrees deg percent times x s sec seconds minutes kg"
 )
-_JOINING = _words("and or nor as well")
 _DASHES = frozenset("-\u2013\u2014")
-_UP_TO = _words("to through till until")
-_VERBS_IN_S = _words("is was has does matches fits stands seems appears lies sits belongs looks this as its")
+_UP_TO = words("to through till until")
+_VERBS_IN_S = words("is was has does matches fits stands seems appears lies sits belongs looks this as its")
 _PUNCTUATION_IN_LISTS = frozenset(",;:&/()[]<>#='\"_{}|~") | _DASHES
 _NUMERAL = re.compile(r"(?m)^\s{0,20}[0-9]{1,3}[.)]\s{1,20}(?=\S)")
 # "No. 3" and "No 3" are number 3; "No. 3 chairs ..." and "no 3 seater" are not.
@@ -125,7 +121,7 @@ class _Reader:
                 if not (subject in _PICTURES and word in _BRIDGES):
                     subject, listing = word, False
             elif word:
-                goes_on = (listing or subject in _PICTURES) and word in _JOINING
+                goes_on = (listing or subject in _PICTURES) and word in JOINING
                 leads_on = subject in NAMING and not listing and word in _BRIDGES
                 leads_on = leads_on or (subject in ("id", "ids") and word in ("is", "are"))
                 if not (goes_on or leads_on):

@@ -1,20 +1,18 @@
-"""Files of rows and predictions: JSONL or a JSON list; predictions have `id` and `prediction`.
-
-A byte-order mark, which some editors and spreadsheets write before the text, is passed over.
-"""
+"""Files of rows and predictions: JSONL or a JSON list; predictions have `id` and `prediction`."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from codecs import BOM_UTF8
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from spaceland.benchmarks.known import ScoreError
+from spaceland.datasets.rows import read_rows
 from spaceland.errors import SceneError
-
-_MARK = b"\xef\xbb\xbf"
+from spaceland.files import read_json
 
 
 def read_table(path: Path) -> list[dict[str, Any]]:
@@ -25,57 +23,18 @@ def read_table(path: Path) -> list[dict[str, Any]]:
     """
     try:
         with path.open("rb") as file:
-            is_list = file.read(4096).removeprefix(_MARK).lstrip()[:1] == b"["
+            is_list = file.read(4096).removeprefix(BOM_UTF8).lstrip()[:1] == b"["
     except FileNotFoundError:
         raise SceneError(f"missing file: {path}") from None
     except OSError as error:
         raise SceneError(f"cannot read {path}: {error.strerror or error}") from error
     if not is_list:
-        return list(_lines(path))
-    table = read_json_table(path)
+        return list(read_rows(path))
+    table = read_json(path)
     for number, row in enumerate(table, 1):
         if not isinstance(row, dict):
             raise SceneError(f"{path}, entry {number}: a row must be a JSON object, found {type(row).__name__}")
     return table
-
-
-def read_json_table(path: Path) -> Any:
-    """What a JSON file holds.
-
-    Raises:
-        SceneError: the file is missing, or not JSON that can be read.
-    """
-    try:
-        return _parsed(path.read_bytes(), str(path))
-    except FileNotFoundError:
-        raise SceneError(f"missing file: {path}") from None
-    except OSError as error:
-        raise SceneError(f"cannot read {path}: {error.strerror or error}") from error
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Objects of a JSONL file."""
-    with path.open("rb") as lines:
-        for number, line in enumerate(lines, 1):
-            text = line.removeprefix(_MARK) if number == 1 else line
-            if not text.strip():
-                continue
-            row = _parsed(text, f"{path}, line {number}")
-            if not isinstance(row, dict):
-                raise SceneError(f"{path}, line {number}: a row must be a JSON object, found {type(row).__name__}")
-            yield row
-
-
-def _parsed(data: bytes, where: str) -> Any:
-    try:
-        return json.loads(data)
-    except UnicodeDecodeError as error:
-        raise SceneError(f"{where}: not UTF-8 text ({error})") from error
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise SceneError(f"{where}: not valid JSON ({error}); is the file truncated?") from error
-    except ValueError as error:
-        # Python refuses to read whole numbers of more digits than its limit.
-        raise SceneError(f"{where}: a number with too many digits; write it between quotes, as text") from error
 
 
 def read_predictions(path: Path) -> dict[str, str]:

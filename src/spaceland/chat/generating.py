@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from spaceland.chat.types import Generation, Message, Reply
@@ -27,14 +27,14 @@ def sampling(generation: Generation) -> Iterator[dict[str, Any]]:
         yield {"max_new_tokens": generation.max_tokens, "num_beams": 1, "repetition_penalty": 1.0, **how}
 
 
-def end_tokens(model: Any) -> Collection[int | None]:
-    """Tokens that end an answer, as the model's generation settings name them."""
-    ends = model.generation_config.eos_token_id
-    return ends if isinstance(ends, list) else [ends]
+def end_tokens(names_them: Any) -> frozenset[int]:
+    """Tokens that end an answer, as a model's generation settings or a tokenizer name them; none where they do not."""
+    ends = names_them.eos_token_id
+    return frozenset(ends if isinstance(ends, list) else [] if ends is None else [ends])
 
 
 def make_reply(
-    tokens: list[int], length: int, generation: Generation, *, name: str, ends: Collection[int | None], tokenizer: Any
+    tokens: list[int], length: int, generation: Generation, *, name: str, ends: frozenset[int], tokenizer: Any
 ) -> Reply:
     """The reply in new tokens after a prompt of `length`; what follows an end is padding of a batch."""
     end = next((k for k, token in enumerate(tokens) if token in ends), None)

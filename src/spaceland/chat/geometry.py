@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from spaceland.chat.generating import end_tokens, make_reply, sampling, together_or_alone
 from spaceland.chat.types import Generation, Message, Reply
+from spaceland.devices import pick_device
 from spaceland.errors import ChatError, SpacelandError, first_line, require
 
 
@@ -46,7 +47,6 @@ class GeometryChat:
         require("transformers", "model")
         import torch
 
-        from spaceland.chat.local import pick_device
         from spaceland.models.answering import Answerer
         from spaceland.models.geometry_vlm import GeometryVLM
         from spaceland.models.sources import CONFIG, model_folder
@@ -124,7 +124,7 @@ class GeometryChat:
                 raise
             except SpacelandError as error:
                 raise ChatError(f"{self.name} cannot take this request: {error}") from error
-        ends, tokenizer = end_tokens(self._model), self._model.processor.tokenizer
+        ends, tokenizer = end_tokens(self._model.generation_config), self._model.processor.tokenizer
         return [
             make_reply(tokens, length, generation, name=self.name, ends=ends, tokenizer=tokenizer)
             for tokens, length in answers

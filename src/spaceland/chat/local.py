@@ -17,6 +17,7 @@ from typing import Any, Literal
 from spaceland.chat.generating import end_tokens, make_reply, sampling, together_or_alone
 from spaceland.chat.pictures import decode_picture
 from spaceland.chat.types import Generation, Message, Picture, Reply
+from spaceland.devices import pick_device
 from spaceland.errors import ChatError, first_line, require
 
 _WHOLE_FILE = 32_000_000
@@ -134,13 +135,14 @@ class LocalChat:
                     "fewer or smaller pictures"
                 ) from error
         lengths = inputs["attention_mask"].sum(1).tolist()
+        ends = end_tokens(self._model.generation_config)
         return [
             make_reply(
                 row[width:].tolist(),
                 int(length),
                 generation,
                 name=self.name,
-                ends=end_tokens(self._model),
+                ends=ends,
                 tokenizer=self._processor.tokenizer,
             )
             for row, length in zip(output, lengths, strict=True)
@@ -207,24 +209,3 @@ def folder_revision(path: str) -> str | None:
                 handle.seek(k * (size - _BLOCK) // (_NUM_BLOCKS - 1))
                 digest.update(handle.read(_BLOCK))
     return f"folder {digest.hexdigest()[:16]}"
-
-
-def pick_device(wanted: str) -> str:
-    """The device that is meant: "auto" is a GPU if there is one, else the processor.
-
-    Raises:
-        ChatError: there is no such device, or this torch cannot use it.
-    """
-    import torch
-
-    if wanted != "auto":
-        try:
-            torch.empty(0, device=wanted)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            raise ChatError(
-                f"device '{wanted}' cannot be used: {first_line(error)}; choose auto, cpu, cuda, cuda:1 or mps"
-            ) from error
-        return wanted
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"

@@ -10,7 +10,7 @@ import tyro
 
 from spaceland.asking.templates import Task
 from spaceland.commands.marking import DEFAULT as NO_SWITCHES
-from spaceland.commands.marking import MarkSwitches, Projection, Switches, check_same
+from spaceland.commands.marking import MarkSwitches, Projection, Switches, check_same, marked_views
 from spaceland.commands.stages import DEFAULT, Stages, prepare_source
 from spaceland.errors import ChatError
 
@@ -186,13 +186,9 @@ def _marked_folder(
 
 def make_marked(source: str, scene: str | None, out: Path, wanted: MarkConfig, stages: PipelineConfig) -> MarkedFolder:
     """Marked views of a source, made in `out`/marked."""
-    from spaceland.progress import progress_bar
-    from spaceland.prompts import mark_scene
     from spaceland.prompts.marked import read_marked
 
-    opened = prepare_source(source, scene, out, stages)
-    with progress_bar("frames", min(wanted.num_frames, len(opened.scene.frames))) as advance:
-        mark_scene(opened.scene, out / "marked", wanted, progress=lambda done, total: advance(1, ""))
+    marked_views(prepare_source(source, scene, out, stages).scene, out / "marked", wanted)
     return read_marked(out / "marked")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import tyro
@@ -41,7 +42,7 @@ def check(sources: tyro.conf.Positional[tuple[str, ...]], *, full: bool = False,
                 scene = source.open(scene_id)
                 results[scene_id] = check_scene(scene, full=full)
                 if scene.frames:
-                    next_step = f"generate {' '.join(map(_quoted, sources))} --out out/dataset"
+                    next_step = f"generate {' '.join(map(quote, sources))} --out out/dataset"
             except (SceneError, SourceError) as error:
                 results[scene_id] = [Finding("error", "the scene cannot be opened", 1, str(error))]
             advance(1, scene_id)
@@ -66,13 +67,8 @@ def _look_from_above(jobs: Sequence[tuple[str, str, Source]]) -> str:
     if not jobs:
         return ""
     spec, scene_id, source = jobs[0]
-    which = f" --scene {_quoted(scene_id)}" if len(source.ids()) > 1 else ""
-    return f"mark {_quoted(spec)}{which} --frames 0 --out out/marked"
-
-
-def _quoted(text: str) -> str:
-    """A word for a shell that gives `?`, `&`, `;` and blanks a meaning."""
-    return f"'{text}'" if set("?&; ") & set(text) else text
+    which = f" --scene {quote(scene_id)}" if len(source.ids()) > 1 else ""
+    return f"mark {quote(spec)}{which} --frames 0 --out out/marked"
 
 
 def _print(results: dict[str, list[Finding]], next_step: str) -> None:

@@ -102,22 +102,17 @@ class Steps:
 
 def save_scenes(spec: str, folders: Path, workers: int) -> dict[str, str]:
     """Write the scenes as folders, several at a time; returns their fingerprints by id, in order."""
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
+    from functools import partial
 
     from spaceland.errors import SourceError
+    from spaceland.processes import in_processes
     from spaceland.scenes.sources import iterate_scenes
 
     ids = [scene_id for _, scene_id, _ in iterate_scenes([spec])]
     if not ids:
         raise SourceError(f"'{spec}' holds no scenes")
-    if workers > 1 and len(ids) > 1:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(min(workers, len(ids)), mp_context=context) as pool:
-            marks = list(pool.map(_save_one, [spec] * len(ids), ids, [folders] * len(ids)))
-    else:
-        marks = [_save_one(spec, scene_id, folders) for scene_id in ids]
-    return dict(zip(ids, marks, strict=True))
+    marks = dict(in_processes(partial(_save_one, spec, folders=folders), ids, workers))
+    return {scene_id: marks[scene_id] for scene_id in ids}
 
 
 def _save_one(spec: str, scene_id: str, folders: Path) -> str:

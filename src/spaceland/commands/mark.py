@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import tyro
 
 from spaceland.commands.marking import DEFAULT as NO_SWITCHES
-from spaceland.commands.marking import Projection, Switches
+from spaceland.commands.marking import Projection, Switches, marked_views
 from spaceland.commands.stages import DEFAULT, Stages, prepare_source
 
 if TYPE_CHECKING:
@@ -51,13 +51,9 @@ def mark(
         switches: Which marks there are and how they look, and the view from above.
         stages: How a video or a recording becomes a scene (see spaceland reconstruct); results go to --out, too.
     """
-    from spaceland.progress import progress_bar
-    from spaceland.prompts import mark_scene
-
     config = replace(switches.config(frames, bev), layout=layout, question=question, table=table)
     opened = prepare_source(source, scene, out, stages).scene
-    with progress_bar("frames", min(frames, len(opened.frames))) as advance:
-        result = mark_scene(opened, out, config, progress=lambda done, total: advance(1, ""))
+    result = marked_views(opened, out, config)
     _print_result(result, out)
     return 0
 

@@ -11,8 +11,11 @@ import tyro
 from spaceland.errors import ChatError
 
 if TYPE_CHECKING:
-    from spaceland.prompts import MarkConfig
+    from pathlib import Path
+
+    from spaceland.prompts import MarkConfig, MarkedScene
     from spaceland.prompts.marked import MarkedFolder
+    from spaceland.scenes.scene import Scene
 
 Projection = Literal["orthographic", "perspective", "none"]
 
@@ -105,6 +108,15 @@ class MarkSwitches:
 Switches = Annotated[MarkSwitches, tyro.conf.arg(name="")]
 """As a parameter: every switch becomes an option of the verb, without a prefix."""
 DEFAULT = MarkSwitches()
+
+
+def marked_views(scene: Scene, out: Path, config: MarkConfig) -> MarkedScene:
+    """Marked views of a scene in the folder `out`, with a progress bar."""
+    from spaceland.progress import progress_bar
+    from spaceland.prompts import mark_scene
+
+    with progress_bar("frames", min(config.num_frames, len(scene.frames))) as advance:
+        return mark_scene(scene, out, config, progress=lambda done, total: advance(1, ""))
 
 
 def check_same(marked: MarkedFolder, switches: MarkSwitches, projection: Projection) -> None:

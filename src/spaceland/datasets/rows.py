@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from spaceland.errors import SceneError
+from spaceland.files import TOO_MANY_DIGITS
 from spaceland.questions.ask import Question
 from spaceland.questions.marks import COLORS
 from spaceland.questions.phrasing import FORMATS, LETTERS
@@ -65,29 +67,34 @@ def dump_row(row: Mapping[str, Any]) -> str:
 
 
 def read_rows(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a JSONL file, one at a time.
+    """Rows of a JSONL file, one at a time. A byte-order mark, which some editors write before the text, is passed over.
 
     Raises:
         SceneError: the file is missing, or a line is not a JSON object; the message names the line.
     """
     try:
-        with path.open(encoding="utf-8") as lines:
+        with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
-                if not line.strip():
+                text = line.removeprefix(BOM_UTF8) if number == 1 else line
+                if not text.strip():
                     continue
-                try:
-                    row = json.loads(line)
-                except json.JSONDecodeError as error:
-                    raise SceneError(
-                        f"{path}, line {number}: not valid JSON ({error}); is the file truncated?"
-                    ) from error
+                row = _parsed(text, f"{path}, line {number}")
                 if not isinstance(row, dict):
                     raise SceneError(f"{path}, line {number}: a row must be a JSON object, found {type(row).__name__}")
                 yield row
     except FileNotFoundError:
         raise SceneError(f"missing file: {path}; give the folder that `spaceland generate` wrote") from None
+
+
+def _parsed(line: bytes, where: str) -> Any:
+    try:
+        return json.loads(line)
     except UnicodeDecodeError as error:
-        raise SceneError(f"{path} is not UTF-8 text ({error})") from error
+        raise SceneError(f"{where}: not UTF-8 text ({error})") from error
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise SceneError(f"{where}: not valid JSON ({error}); is the file truncated?") from error
+    except ValueError as error:
+        raise SceneError(f"{where}: {TOO_MANY_DIGITS}") from error
 
 
 def row_problem(row: Mapping[str, Any]) -> str | None:

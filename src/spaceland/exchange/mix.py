@@ -190,11 +190,12 @@ class Mixture:
                 rows.add(self._placed(temporary, source, row, self._copy_of[at]))
                 if progress:
                     progress(1, source)
+            infos = self._infos()
             rows.finish(
                 title=plain_name(out.resolve().name),
                 text=["A weighted mixture of datasets; mix.json tells what went in."],
-                sources=self._source_names(),
-                more=joined_settings(self._infos()),
+                sources=list(dict.fromkeys(name for info in infos.values() for name in source_names(info))),
+                more=joined_settings(infos),
             )
             table = {
                 "version": __version__,
@@ -223,10 +224,6 @@ class Mixture:
         several = len(self._sources) > 1
         paths = {name if several else "": folder / "info.json" for name, folder in self._sources.items()}
         return {name: read_json(path) if path.exists() else None for name, path in paths.items()}
-
-    def _source_names(self) -> list[str]:
-        """Where the scenes of all datasets come from."""
-        return list(dict.fromkeys(name for info in self._infos().values() for name in source_names(info)))
 
 
 def joined_settings(infos: Mapping[str, Any]) -> dict[str, Any]:

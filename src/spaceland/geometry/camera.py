@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 
 @dataclass(frozen=True)
@@ -94,3 +94,14 @@ class PinholeCamera:
         """Whether pixel coordinates fall inside the image (NaN does not)."""
         u, v = pixels[..., 0], pixels[..., 1]
         return (u >= 0) & (u < self.width) & (v >= 0) & (v < self.height)
+
+
+def nearest_pixels(size: int, source_size: int) -> Int[np.ndarray, "n"]:
+    """Along one axis of a picture resized to `size` pixels, the pixel of the source under each pixel's centre.
+
+    For depth, points and ids, which are never averaged: across an edge the mean lies on no surface.
+
+    >>> nearest_pixels(3, 6), nearest_pixels(4, 2)
+    (array([1, 3, 5]), array([0, 0, 1, 1]))
+    """
+    return ((np.arange(size) + 0.5) * source_size / size).astype(int)

@@ -29,6 +29,7 @@ from torch import Tensor
 from spaceland.chat.pictures import decode_picture
 from spaceland.chat.types import Message, Picture
 from spaceland.errors import ChatError
+from spaceland.geometry.camera import PinholeCamera, nearest_pixels
 from spaceland.models.families import Family
 from spaceland.models.grid import MERGE, ClipGrid, FrameGrid, TokenGrid
 from spaceland.models.types import FrameTruth
@@ -217,14 +218,11 @@ def _camera_picture(part: Any) -> CameraPicture:
             else CameraPicture(part.image.convert("RGB"), part.K, part.points, part.T_world_cam)
         )
     if isinstance(part, Picture):
-        return CameraPicture(decode_picture(part), None if part.K is None else _matrix(*part.K))
+        K = None if part.K is None else PinholeCamera(part.width, part.height, *part.K).K
+        return CameraPicture(decode_picture(part), K)
     if isinstance(part, Image.Image):
         return CameraPicture(part.convert("RGB"))
     raise ChatError(f"a {type(part).__name__} is no picture; give a Picture, a PIL image or a CameraPicture")
-
-
-def _matrix(fx: float, fy: float, cx: float, cy: float) -> Float[np.ndarray, "3 3"]:
-    return np.array([[fx, 0.0, cx], [0.0, fy, cy], [0.0, 0.0, 1.0]])
 
 
 def _vlm_image(image: Image.Image, frame: FrameGrid) -> Image.Image:
@@ -273,8 +271,8 @@ def _truth(pictures: Sequence[CameraPicture], clip: ClipGrid) -> FrameTruth | No
             )
         # Points are never averaged: across an edge the mean lies on no surface.
         left, top, right, bottom = frame.geometry_box
-        x = ((np.arange(left, right) + 0.5) * frame.source_px[0] / frame.resized_px[0]).astype(int)
-        y = ((np.arange(top, bottom) + 0.5) * frame.source_px[1] / frame.resized_px[1]).astype(int)
+        x = nearest_pixels(frame.resized_px[0], frame.source_px[0])[left:right]
+        y = nearest_pixels(frame.resized_px[1], frame.source_px[1])[top:bottom]
         at_x, at_y = _corner(clip, k)
         points[k, at_y : at_y + len(y), at_x : at_x + len(x)] = source[y[:, None], x[None]]
     poses = np.stack([np.asarray(p.T_world_cam, np.float32) for p in pictures])

@@ -159,13 +159,11 @@ def _own(name: str, location: str) -> Path:
 
 def _weights(location: str) -> Weights:
     """Weights in a folder or by id, on the fastest device that there is."""
-    import torch
-
+    from spaceland.devices import pick_device
     from spaceland.objects.pretrained import Weights
 
     path = Path(location).expanduser()
-    device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    return Weights(str(path) if path.is_dir() else location, device)
+    return Weights(str(path) if path.is_dir() else location, pick_device())
 
 
 def _check_kind(name: str, location: str, kinds: tuple[str, ...]) -> None:

@@ -107,13 +107,28 @@ def draw_marks(image: UInt8[np.ndarray, "h w 3"], marks: Sequence[Mark]) -> UInt
     for mark in marks:
         color = COLORS[mark.color]
         if mark.shape == "point":
-            x, y = mark.xy[0] * width / 1000, mark.xy[1] * height / 1000
-            r = max(2.0, mark.size * width / 2)
-            draw.ellipse((x - r - 1, y - r - 1, x + r + 1, y + r + 1), fill=(255, 255, 255))
+            x, y, r = _disc_px(mark, width, height)
+            draw.ellipse(extent_px(mark, width, height), fill=(255, 255, 255))
             draw.ellipse((x - r, y - r, x + r, y + r), fill=color)
         else:
-            x0, y0, x1, y1 = (v * s / 1000 for v, s in zip(mark.xy, (width, height, width, height), strict=True))
-            line = max(2, round(mark.size * width))
-            outline = max(x0 - line, 0), max(y0 - line, 0), min(x1 + line, width - 1), min(y1 + line, height - 1)
-            draw.rectangle(outline, outline=color, width=line)
+            draw.rectangle(extent_px(mark, width, height), outline=color, width=_line_px(mark, width))
     return np.array(canvas)
+
+
+def extent_px(mark: Mark, width: int, height: int) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of what is drawn of a mark on an image of that size."""
+    if mark.shape == "point":
+        x, y, r = _disc_px(mark, width, height)
+        return x - r - 1, y - r - 1, x + r + 1, y + r + 1
+    x0, y0, x1, y1 = (v * s / 1000 for v, s in zip(mark.xy, (width, height, width, height), strict=True))
+    line = _line_px(mark, width)
+    return max(x0 - line, 0), max(y0 - line, 0), min(x1 + line, width - 1), min(y1 + line, height - 1)
+
+
+def _disc_px(mark: Mark, width: int, height: int) -> tuple[float, float, float]:
+    """Centre and radius, without the white rim."""
+    return mark.xy[0] * width / 1000, mark.xy[1] * height / 1000, max(2.0, mark.size * width / 2)
+
+
+def _line_px(mark: Mark, width: int) -> int:
+    return max(2, round(mark.size * width))

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Sequence
 from typing import Any
 
+from spaceland.chat.generating import end_tokens
 from spaceland.chat.types import Message, Picture
 from spaceland.serving.clip_cache import ClipCache
 from spaceland.serving.engine import CacheStats, EngineFacts
@@ -24,7 +25,7 @@ class ModelEngine:
         # One thread tokenises while another decodes, and a tokenizer's settings change while it works.
         self._decoder = copy.deepcopy(tokenizer)
         self._facts = facts
-        self._ends = end_tokens(generation_config, tokenizer)
+        self._ends = end_tokens(generation_config) or end_tokens(tokenizer)
         self._specials = special_words(tokenizer)
         self._kept = ClipCache(cache_bytes)
 
@@ -52,13 +53,6 @@ def context_of(config: Any) -> int:
     """Tokens of prompt and answer together that a model takes."""
     text = getattr(config, "text_config", config)
     return int(getattr(text, "max_position_embeddings", None) or _LAST_RESORT_CONTEXT)
-
-
-def end_tokens(generation_config: Any, tokenizer: Any) -> frozenset[int]:
-    """Tokens that end an answer."""
-    ends = generation_config.eos_token_id
-    ends = tokenizer.eos_token_id if ends is None else ends
-    return frozenset(ends if isinstance(ends, list) else [] if ends is None else [ends])
 
 
 def special_words(tokenizer: Any) -> tuple[str, ...]:

@@ -100,12 +100,12 @@ def check_model(config: ModelConfig, stages: Sequence[StageConfig], encoder: Any
     """
     parts = named_parts(config)
     adapter_config(config)
-    try:
-        meta_model(parts)
-    except TrainingError:
-        return
     for stage in stages:
-        shape_of(parts, stage, encoder=encoder)
+        try:
+            vlm = meta_model(parts)
+        except TrainingError:
+            return
+        shape_of(parts, stage, vlm, encoder)
 
 
 def shape_of(config: ModelConfig, stage: StageConfig, vlm: Any | None = None, encoder: Any | None = None) -> Shape:

@@ -20,11 +20,10 @@ from spaceland.chat.pictures import read_rgb
 from spaceland.errors import SceneError
 from spaceland.files import PICTURE_SUFFIXES
 from spaceland.geometry.camera import PinholeCamera
-from spaceland.questions.marks import Mark, draw_marks
+from spaceland.questions.marks import Mark, draw_marks, extent_px
 from spaceland.training.augment import Window, window_with
 
-_NAME_PX = 64, 18
-"""Room that a name takes, to the right of and above the corner of its mark."""
+_NAME_WIDTH_PX = 60
 _PLACE = re.compile(r"<(image|video)>\n?")
 
 
@@ -167,10 +166,8 @@ def _open(medium: Still | Clip) -> list[View]:
             pixels = draw_marks(pixels, medium.marks)
         image = Image.fromarray(pixels)
         for mark, name in zip(medium.marks, medium.names, strict=False):
-            x, y = mark.xy[0] * image.width / 1000, mark.xy[1] * image.height / 1000
-            ImageDraw.Draw(image).text(
-                (x + 4, y - 16), name, fill=(255, 255, 255), stroke_width=2, stroke_fill=(0, 0, 0)
-            )
+            place = _name_px(mark, image.width, image.height)
+            ImageDraw.Draw(image).text(place, name, fill=(255, 255, 255), stroke_width=2, stroke_fill=(0, 0, 0))
         return [View(image, _camera(medium, pixels.shape[1], pixels.shape[0]))]
     if medium.path.is_dir():
         files = sorted(p for p in medium.path.iterdir() if p.suffix.lower() in PICTURE_SUFFIXES)
@@ -187,14 +184,21 @@ def _drawn(still: Still, width: int, height: int) -> list[tuple[float, float, fl
     """Left, top, right and bottom of all marks with their names, as shares of the sides."""
     boxes = []
     for number, mark in enumerate(still.marks):
-        x0, y0, x1, y1 = (value / 1000 for value in (mark.xy if mark.shape == "bbox" else mark.xy + mark.xy))
-        line = (mark.size if mark.shape == "bbox" else mark.size / 2) * width + 3
-        name_px = _NAME_PX if number < len(still.names) else (0, 0)
+        left, top, right, bottom = extent_px(mark, width, height)
+        if number < len(still.names):
+            x, y = _name_px(mark, width, height)
+            right, top = max(right, x + _NAME_WIDTH_PX), min(top, y - 2)
+        # The last pixel of what is drawn ends beyond it, and windows are rounded to whole pixels.
         boxes.append((
-            max(0.0, x0 - line / width), max(0.0, y0 - max(line, name_px[1]) / height),
-            min(1.0, max(x1 + line / width, x0 + name_px[0] / width)), min(1.0, y1 + line / height),
+            max(0.0, left - 1) / width, max(0.0, top - 1) / height,
+            min(1.0, (right + 2) / width), min(1.0, (bottom + 2) / height),
         ))  # fmt: skip
     return boxes
+
+
+def _name_px(mark: Mark, width: int, height: int) -> tuple[float, float]:
+    """Left and top of the name beside a mark."""
+    return mark.xy[0] * width / 1000 + 4, mark.xy[1] * height / 1000 - 16
 
 
 def first_to_last(count: int, wanted: int) -> Sequence[int]:

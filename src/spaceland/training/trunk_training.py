@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from spaceland.chat.pictures import read_rgb
 from spaceland.errors import TrainingError
+from spaceland.geometry.camera import nearest_pixels
 from spaceland.models.blocks import LayerScale
 from spaceland.models.encoders.dpt_head import depth_of
 from spaceland.models.encoders.pose_encoding import decode_pose, encode_pose
@@ -100,10 +101,8 @@ def read_walks(folder: Path, size: tuple[int, int] | None = None) -> list[Walk]:
             width, height = size or image.size
             colors.append(np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)))
             # Depth is never averaged: across an edge the mean lies on no surface.
-            rows, cols = (
-                ((np.arange(n) + 0.5) * m / n).astype(int)
-                for n, m in zip((height, width), truth.depth_m.shape, strict=True)
-            )
+            rows = nearest_pixels(height, truth.depth_m.shape[0])
+            cols = nearest_pixels(width, truth.depth_m.shape[1])
             depths.append(truth.depth_m[rows][:, cols].astype(np.float16))
             poses.append(truth.T_world_cam)
             Ks.append(truth.camera.scaled(width, height).K)

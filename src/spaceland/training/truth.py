@@ -19,7 +19,7 @@ from jaxtyping import Float
 from spaceland.cache import default_cache_dir
 from spaceland.errors import SceneError, SourceError, TrainingError
 from spaceland.files import ZIP_ERRORS, atomic_path, read_json
-from spaceland.geometry.camera import PinholeCamera
+from spaceland.geometry.camera import PinholeCamera, nearest_pixels
 from spaceland.geometry.transforms import transform_points
 from spaceland.models.processor import CameraPicture
 from spaceland.scenes.rooms.generate import GENERATOR
@@ -68,8 +68,7 @@ def world_points(
     height: int,
 ) -> Float[np.ndarray, "h w 3"]:
     """World points in metres of a picture of another size than its depth; NaN where there is no depth."""
-    x = ((np.arange(width) + 0.5) * camera.width / width).astype(int)
-    y = ((np.arange(height) + 0.5) * camera.height / height).astype(int)
+    x, y = nearest_pixels(width, camera.width), nearest_pixels(height, camera.height)
     z = depth_m[y[:, None], x[None]]
     points = camera.unproject(camera.pixel_centers()[y[:, None], x[None]], np.where(z > 0, z, np.nan))
     return transform_points(T_world_cam, points.reshape(-1, 3)).reshape(height, width, 3).astype(np.float32)

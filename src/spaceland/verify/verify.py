@@ -9,15 +9,14 @@ independent; worker processes give the same report.
 from __future__ import annotations
 
 import json
-import multiprocessing
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from spaceland.errors import SceneError, SourceError, SpacelandError
+from spaceland.processes import in_processes
 from spaceland.scenes import sources as scene_sources
 from spaceland.verify.checker import SceneChecker
 from spaceland.verify.rows import shown
@@ -131,7 +130,7 @@ def verify_dataset(
     skipped: Counter[str] = Counter()
     if progress and wrong:
         progress(len(wrong), "unreadable rows")
-    for job, found in _run(jobs, workers):
+    for job, found in in_processes(_verify_scene, jobs, workers):
         wrong |= found.wrong
         skipped.update(found.skipped)
         if progress:
@@ -144,23 +143,6 @@ def verify_dataset(
         notes.append(f"{what}, so the rows' thresholds are taken as they state them")
     failures = [wrong[number] for number in sorted(wrong)]
     return VerifyReport(index.total, failures, dict(sorted(skipped.items())), notes)
-
-
-def _run(jobs: Sequence[_Job], workers: int) -> Iterator[tuple[_Job, _Found]]:
-    if workers <= 1 or len(jobs) <= 1:
-        for job in jobs:
-            yield job, _verify_scene(job)
-        return
-    # Fresh interpreters: no state, locks or threads of this process leak into the workers.
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=context) as pool:
-        try:
-            running = {pool.submit(_verify_scene, job): job for job in jobs}
-            for future in as_completed(running):
-                yield running[future], future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
 
 
 def _verify_scene(job: _Job) -> _Found:

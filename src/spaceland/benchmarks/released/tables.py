@@ -21,8 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from spaceland.benchmarks.known import ScoreError
-from spaceland.benchmarks.predictions import read_json_table, read_table
+from spaceland.benchmarks.predictions import read_table
 from spaceland.errors import DependencyError, SceneError
+from spaceland.files import read_json
 
 SUFFIXES = (".jsonl", ".json", ".parquet", ".tsv", ".csv", ".xlsx")
 _MAX_LITERAL = 20_000
@@ -95,7 +96,7 @@ def read_any_table(path: Path) -> list[dict[str, Any]]:
     if suffix == ".xlsx":
         return _xlsx(path)
     if suffix == ".json":
-        return _only_list(path, read_json_table(path))
+        return _only_list(path, read_json(path))
     return read_table(path)
 
 
@@ -118,7 +119,7 @@ def _joined(files: Sequence[Path]) -> list[dict[str, Any]] | None:
     """Rows of SQA3D's two files with the split that their names tell; None where they are something else."""
     parts: dict[str, list[dict[str, Any]]] = {}
     for file in files:
-        data = read_json_table(file)
+        data = read_json(file)
         if isinstance(data, dict):
             parts |= {key: data[key] for key in ("questions", "annotations") if isinstance(data.get(key), list)}
     if len(parts) < 2:

@@ -21,7 +21,8 @@ from typing import Any
 
 import torch
 
-from spaceland.errors import EncoderError, first_line
+from spaceland.devices import check_device
+from spaceland.errors import EncoderError
 from spaceland.models.encoders.controls import Mean, Shuffled, Zeros
 from spaceland.models.encoders.feature_cache import DEFAULT_BYTES, CachedEncoder
 from spaceland.models.encoders.oracle import Oracle
@@ -63,7 +64,7 @@ def open_encoder(
         EncoderError: no such encoder, no weights there, or they do not fit.
     """
     kind = _dtype(dtype)
-    device = _device(device)
+    device = check_device(device, EncoderError)
     if text == "none":
         return None
     control, name, where = parts_of(text)
@@ -163,12 +164,3 @@ def _dtype(dtype: torch.dtype | str) -> torch.dtype:
     if dtype not in _DTYPES:
         raise EncoderError(f"type '{dtype}' is not supported; choose one of {', '.join(_DTYPES)}")
     return _DTYPES[dtype]
-
-
-def _device(device: torch.device | str) -> torch.device:
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise EncoderError(
-            f"device '{device}' cannot be used: {first_line(error)}; give cpu, cuda, cuda:1 or mps"
-        ) from error
