@@ -36,7 +36,7 @@ def load(page: Path, tmp_path: Path) -> tuple[str, list[str]]:
     flags = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage",
              "--disable-background-networking", "--enable-logging=stderr", "--dump-dom")  # fmt: skip
     command = [CHROMIUM, *flags, f"--user-data-dir={tmp_path / 'profile'}", page.as_uri()]
-    done = subprocess.run(command, capture_output=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, timeout=180, check=True)
     return done.stdout.decode(), [
         line for line in done.stderr.decode(errors="replace").splitlines() if "CONSOLE" in line
     ]

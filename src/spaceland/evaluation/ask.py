@@ -23,6 +23,8 @@ from spaceland.evaluation.plan import Item, message_of, sent_sha256
 
 _GIVE_UP_FIRST, _GIVE_UP_LATER = 8, 64
 """Failures in a row after which a run is stopped, before and after the first answer: the server is down."""
+_LOOK_UP_S = 0.25
+"""Longest wait without a look at signals: a lock's wait misses those that another thread gets, on Windows all."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,9 @@ def ask_concurrently(
     room, stopped = threading.Semaphore(2 * concurrency), threading.Event()
 
     def work() -> None:
-        while True:
-            room.acquire()
-            if stopped.is_set():
-                return
+        while not stopped.is_set():
+            if not room.acquire(timeout=_LOOK_UP_S):
+                continue
             try:
                 done.put(one(waiting.get_nowait()))
             except Empty:
@@ -81,10 +82,13 @@ def ask_concurrently(
     left = len(items)
     try:
         while left:
-            taken = [done.get()]
+            taken: list[Outcome | BaseException] = []
             with contextlib.suppress(Empty):
+                taken.append(done.get(timeout=_LOOK_UP_S))
                 while True:
                     taken.append(done.get_nowait())
+            if not taken:
+                continue
             outcomes = [found for found in taken if isinstance(found, Outcome)]
             left -= len(outcomes)
             if outcomes:
@@ -94,8 +98,8 @@ def ask_concurrently(
                 if isinstance(found, BaseException):
                     raise found
     finally:
+        # Only this: an interrupt may have come within `room`, whose lock this thread then holds.
         stopped.set()
-        room.release(concurrency)
 
 
 def ask_in_batches(
