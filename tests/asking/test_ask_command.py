@@ -196,7 +196,7 @@ def test_page_in_a_browser(marked: MarkedFolder, tmp_path: Path) -> None:
     done = subprocess.run(
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path / 'profile'}",
          "--virtual-time-budget=2000", "--enable-logging=stderr", "--dump-dom", (tmp_path / "a/answer.html").as_uri()],
-        capture_output=True, timeout=90, check=True,
+        capture_output=True, timeout=180, check=True,
     )  # fmt: skip
     dom = done.stdout.decode()
     assert "<title>Answer: object 0" in dom and "hacked</title>" not in dom

@@ -147,7 +147,7 @@ def test_silence_is_a_time_out_and_tried_again() -> None:
 def test_trickle_cannot_hold_a_request_forever() -> None:
     start = time.monotonic()
     message, requests = error_of(trickle, read_s=5, total_s=0.2, retry=RetryConfig(tries=1))
-    assert time.monotonic() - start < 3 and requests == 1 and "not complete" in message
+    assert time.monotonic() - start < 3.9 and requests == 1 and "not complete" in message
 
 
 def test_cut_connection_is_tried_again() -> None:
@@ -293,4 +293,4 @@ def test_nobody_there() -> None:
     start = time.monotonic()
     with pytest.raises(ChatError, match="is the server running"):
         chat(url)[0].complete(HELLO, Generation())
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < 10

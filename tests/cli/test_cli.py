@@ -91,7 +91,7 @@ def test_a_reader_that_has_read_enough_is_no_error(arguments: str) -> None:
     os.close(reading)
     command = [sys.executable, "-m", "spaceland", *arguments.split()]
     with os.fdopen(writing, "w") as closed:
-        result = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=60)
+        result = subprocess.run(command, stdout=closed, stderr=subprocess.PIPE, text=True, timeout=180)
     assert result.returncode == 141 and result.stderr == ""
 
 

@@ -115,6 +115,6 @@ def browser(profile: Path) -> Iterator[Page]:
         yield Page(to_browser, from_browser)
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
         os.close(to_browser)
         os.close(from_browser)

@@ -23,7 +23,7 @@ def ask(
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     if key:
         sent.setdefault("X-Spaceland-Key", server.key)
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
     connection.putrequest(method, path, skip_host="Host" in sent)
     for name, value in sent.items():
@@ -106,7 +106,7 @@ def test_requests_of_others_are_refused(server: ReviewServer, dataset: Path, hea
 
 def test_without_key_or_host(server: ReviewServer) -> None:
     assert ask(server, "GET", "/samples", key=False)[0] == 403
-    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as plain:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=60) as plain:
         plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
         assert b" 403 " in plain.recv(100)
 

@@ -220,21 +220,22 @@ def test_command(room: Source, tmp_path: Path) -> None:
     (tmp_path / "qa.json").write_text(json.dumps(rows))
     spec = "rooms:2?width=160&height=120"
     command = [sys.executable, "-m", "spaceland", "scanalign", spec, "--out", str(tmp_path / "out"), "--frames", "2"]
-    done = subprocess.run([*command, "--scanqa", str(tmp_path / "qa.json")], capture_output=True, text=True, timeout=90)
+    asked = [*command, "--scanqa", str(tmp_path / "qa.json")]
+    done = subprocess.run(asked, capture_output=True, text=True, timeout=180)
     assert done.returncode == 0, done.stderr
     assert "26,138" in done.stdout and "Next: look at the pictures" in done.stdout
     found = json.loads((tmp_path / "out/sharegpt_data_scanalign_2_images_3D_mark.json").read_text())
     assert [row["messages"][1]["content"] for row in found] == ["A bed.", "Bed."]
     switches = ["--no-bev", "--drop", "0.3", "--mark-size", "50", "--long-side", "128", "--seed", "1"]
     done = subprocess.run(
-        [*command, *switches, "--scanqa", str(tmp_path / "qa.json")], capture_output=True, text=True, timeout=90
+        [*command, *switches, "--scanqa", str(tmp_path / "qa.json")], capture_output=True, text=True, timeout=180
     )
     name = "2_images_mark_drop30_seed1_size50_img128"
     assert f"images/{name}" in done.stdout.replace("\n", ""), done.stderr
     assert f"sharegpt_data_scanalign_{name}" in json.loads((tmp_path / "out/dataset_info.json").read_text())
-    bad = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    bad = subprocess.run(command, capture_output=True, text=True, timeout=180)
     assert bad.returncode == 2 and "no annotations given" in bad.stderr
-    bad = subprocess.run([*command, "--scanqa", str(tmp_path / "no.json")], capture_output=True, text=True, timeout=60)
+    bad = subprocess.run([*command, "--scanqa", str(tmp_path / "no.json")], capture_output=True, text=True, timeout=180)
     assert bad.returncode == 2 and "missing file" in bad.stderr
 
 

@@ -152,7 +152,7 @@ def test_a_real_limit_on_file_size_gives_one_line(folder: Path, tmp_path: Path) 
         "sys.exit(run(sys.argv[1:]))\n"
     )
     command = [sys.executable, "-c", code, "save", f"folder:{folder}", "--out", str(tmp_path / "out")]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=180)
     assert result.returncode == 2, result.stderr
     errors = [line for line in result.stderr.splitlines() if line.startswith("spaceland:")]
     assert len(errors) == 1 and "cannot write" in errors[0] and "Traceback" not in result.stderr

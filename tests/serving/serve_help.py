@@ -105,16 +105,16 @@ def serving(
     server = ModelServer(engine, listening, access or Access(), limits=limits, urls=urls, grace_s=5, **more)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not server.started and time.monotonic() < deadline:
         time.sleep(0.01)
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
     try:
-        with httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+        with httpx.Client(base_url=url, timeout=120, trust_env=False) as client:
             yield Served(url, server, client)
     finally:
         server.stop()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         listening.close()
         assert not thread.is_alive()
 

@@ -324,7 +324,7 @@ def test_hosts_of_pictures_cannot_fill_the_memory_or_take_the_time() -> None:
         # The time of the request bounds all of its pictures.
         with pytest.raises(RequestError, match=r"\[1\].*did not arrive"):
             read(url, deadline=time.monotonic() + 0.4)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 4
         with pytest.raises(RequestError, match="did not arrive"):
             read(url, deadline=time.monotonic() - 1)
 
@@ -385,6 +385,6 @@ def picture_server(*steps: Any) -> Any:
         finally:
             server.shutdown()
             server.server_close()
-            thread.join(timeout=5)
+            thread.join(timeout=60)
 
     return run()

@@ -98,7 +98,7 @@ def test_ask_and_evaluate_talk_to_it(kind: str, tmp_path: Path, monkeypatch: pyt
         count = next(line for line in metrics.splitlines() if line.startswith(answered))
         assert float(count.split()[-1]) == 7
         server.send_signal(signal.SIGTERM)
-        assert server.wait(timeout=20) == 0
+        assert server.wait(timeout=60) == 0
         assert server.stderr is not None
         log = server.stderr.read()
         assert log.count("/v1/chat/completions 200") == 7 and "sit" not in log and "sk-tiny" not in log

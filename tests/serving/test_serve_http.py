@@ -267,8 +267,8 @@ def test_a_client_that_goes_away_frees_the_model(stream: bool) -> None:
             served.client.post("/v1/chat/completions", json=body, timeout=0.2)
         wait_for(lambda: served.server.service.active == 0)
         started = time.monotonic()
-        assert served.ask("next").status_code == 200 and time.monotonic() - started < 2
-        assert engine.steps < 300
+        assert served.ask("next").status_code == 200 and time.monotonic() - started < 10
+        assert engine.steps < 1500
         counted = served.server.service.metrics
         assert counted.value("requests_total", path="/v1/chat/completions", status="499") == 1
 
@@ -289,8 +289,8 @@ def test_bodies_have_limits(served: Served) -> None:
 
 def test_a_body_that_trickles_is_cut_off() -> None:
     with (
-        serving(EchoEngine(), Limits(body_s=0.3)) as served,
-        socket.create_connection(("127.0.0.1", int(served.url.rsplit(":", 1)[1])), timeout=5) as connection,
+        serving(EchoEngine(), Limits(body_s=1)) as served,
+        socket.create_connection(("127.0.0.1", int(served.url.rsplit(":", 1)[1])), timeout=60) as connection,
     ):
         head = "POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
         connection.sendall(f"{head}Content-Length: 1000\r\n\r\n{{".encode())
@@ -299,7 +299,7 @@ def test_a_body_that_trickles_is_cut_off() -> None:
 
 
 def test_connections_without_a_whole_head_are_closed() -> None:
-    with serving(EchoEngine(), Limits(head_s=0.6)) as served:
+    with serving(EchoEngine(), Limits(head_s=1.5)) as served:
         address = ("127.0.0.1", int(served.url.rsplit(":", 1)[1]))
 
         def told(connection: socket.socket, until: bytes = b"\0") -> bytes:
@@ -311,14 +311,14 @@ def test_connections_without_a_whole_head_are_closed() -> None:
             return got
 
         whole = b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n"
-        with socket.create_connection(address, timeout=5) as silent:
+        with socket.create_connection(address, timeout=60) as silent:
             started = time.monotonic()
             assert told(silent) == b"" and time.monotonic() - started > 0.2
         # A head in time is answered, and the next one on the connection has its own time.
-        with socket.create_connection(address, timeout=5) as connection:
+        with socket.create_connection(address, timeout=60) as connection:
             connection.sendall(whole)
             assert b" 200 " in told(connection, b'"ok"}')
-            time.sleep(0.7)
+            time.sleep(1.6)
             connection.sendall(whole[:20])
             time.sleep(0.1)
             connection.sendall(whole[20:])
@@ -327,7 +327,7 @@ def test_connections_without_a_whole_head_are_closed() -> None:
             assert told(connection) == b""
         wait_for(lambda: not served.server.server_state.connections)
     # An answer may take longer than a head.
-    with serving(EchoEngine(step_s=0.06), Limits(head_s=0.5)) as served:
+    with serving(EchoEngine(step_s=0.12), Limits(head_s=1)) as served:
         assert served.ask("long enough").status_code == 200
 
 
@@ -401,7 +401,7 @@ def arrived(served: Served, engine: EchoEngine) -> int:
     return sum(engine.batches) + scheduler._queue.qsize() + (scheduler._next is not None)
 
 
-def wait_for(done: object, seconds: float = 30.0) -> None:
+def wait_for(done: object, seconds: float = 60.0) -> None:
     assert callable(done)
     until = time.monotonic() + seconds
     while not done():

@@ -31,7 +31,7 @@ def load(page: Path, tmp_path: Path, *flags: str) -> tuple[str, list[str]]:
     """The document after loading, and what the page wrote to the console."""
     assert CHROMIUM is not None
     command = [CHROMIUM, *FLAGS, f"--user-data-dir={tmp_path / 'profile'}", *flags, page.as_uri()]
-    done = subprocess.run(command, capture_output=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, timeout=180, check=True)
     console = [line for line in done.stderr.decode(errors="replace").splitlines() if "CONSOLE" in line]
     return done.stdout.decode(), console
 

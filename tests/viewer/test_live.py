@@ -137,7 +137,7 @@ class TestView:
         port = server.get_port()
 
         def shake(origin: str) -> bytes:
-            with socket.create_connection(("127.0.0.1", port), timeout=5) as plain:
+            with socket.create_connection(("127.0.0.1", port), timeout=60) as plain:
                 lines = ["GET / HTTP/1.1", f"Host: 127.0.0.1:{port}", "Upgrade: websocket", "Connection: Upgrade"]
                 lines += ["Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", origin]
                 lines.append(f"Sec-WebSocket-Protocol: viser-v{importlib.metadata.version('viser')}")

@@ -182,7 +182,7 @@ def test_stop_and_resume_by_hand(server: WebServer, hand: Hand, page: Page) -> N
     page.value("document.getElementById('source').value='rooms:1'")
     page.click("#start")
     page.wait("!!document.querySelector('.job[data-state=running] .steps progress')")
-    assert hand.began.acquire(timeout=10)
+    assert hand.began.acquire(timeout=60)
     look(page, "web_running")
     page.click(".job .does button")
     page.wait("!!document.querySelector('.job[data-state=stopping]')")

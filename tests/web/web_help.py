@@ -36,7 +36,7 @@ class Hand:
             with bars("counting", 3) as advance:
                 for k in range(done, 3):
                     self.began.release()
-                    assert self.go.acquire(timeout=10)
+                    assert self.go.acquire(timeout=60)
                     advance(1, f"step {k}")
                     kept.write_text(str(k + 1))
         if source == "rooms:2":
@@ -66,7 +66,7 @@ def ask(
     sent = {name.replace("_", "-"): value for name, value in headers.items()}
     if key:
         sent.setdefault(KEY_HEADER, server.key)
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
     connection.putrequest(method, path, skip_host="Host" in sent)
     for name, value in sent.items():
