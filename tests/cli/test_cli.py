@@ -56,6 +56,8 @@ def test_unknown_option_gets_a_suggestion() -> None:
         (("generate", "rooms:x"), "rooms"),
         (("check", "nowhere"), "'nowhere' does not exist"),
         (("verify", "nowhere", "rooms:1"), "nowhere"),
+        (("verify", "folder"), "no source given; name those it was made from: spaceland verify folder rooms:1-4"),
+        (("generate",), "no source given; for example: spaceland generate rooms:1 --out"),
         (("report", "nowhere"), "nowhere"),
         (("mark", "nowhere"), "'nowhere' does not exist"),
     ],

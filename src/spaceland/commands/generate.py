@@ -77,12 +77,15 @@ def generate(
     from spaceland.datasets.generate import estimate, list_jobs, shard_of
     from spaceland.datasets.generate import generate as make_dataset
     from spaceland.datasets.splits import Split
+    from spaceland.errors import SourceError
     from spaceland.files import read_json
     from spaceland.progress import progress_bar
     from spaceland.questions.conventions import Conventions
     from spaceland.questions.policy import AmbiguityPolicy, policy_with
     from spaceland.visibility import VisibilityConfig
 
+    if not sources:
+        raise SourceError("no source given; for example: spaceland generate rooms:1 --out out/rooms")
     config = GenerateConfig(
         tasks=tasks,
         per_scene=per_scene,

@@ -33,10 +33,13 @@ def verify(
     from rich.console import Console
     from rich.text import Text
 
+    from spaceland.errors import SourceError
     from spaceland.files import write_json
     from spaceland.progress import progress_bar
     from spaceland.verify.verify import count_rows, verify_dataset
 
+    if not sources:
+        raise SourceError(f"no source given; name those it was made from: spaceland verify {directory} rooms:1-4")
     with progress_bar("rows", count_rows(directory)) as advance:
         report = verify_dataset(directory, sources, workers=workers or os.cpu_count() or 1, progress=advance)
     console = Console(soft_wrap=True)
