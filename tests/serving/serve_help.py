@@ -135,3 +135,23 @@ def data_url(data: bytes, kind: str = "image/png") -> str:
 def image_part(url: str) -> dict[str, Any]:
     """A picture in a message."""
     return {"type": "image_url", "image_url": {"url": url}}
+
+
+def arrived(served: Served, engine: EchoEngine) -> int:
+    """How many requests the model was given, together with those that wait for it."""
+    scheduler = served.server.service._scheduler
+    return sum(engine.batches) + scheduler._queue.qsize() + (scheduler._next is not None)
+
+
+def wait_for(done: Callable[[], object], seconds: float = 60.0) -> None:
+    """Until something is so."""
+    until = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < until, "waited in vain"
+        time.sleep(0.01)
+
+
+def events(text: str) -> list[str]:
+    """What a stream carried."""
+    assert text.endswith("\n\n")
+    return [line.removeprefix("data: ") for line in text.strip().split("\n\n")]
