@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -73,25 +72,34 @@ def _visibility(kind: str) -> SceneVisibility:
 
 
 @cache
-def _rows(kind: str, labels: tuple[str, ...]) -> str:
+def _lines(kind: str, labels: tuple[str, ...]) -> tuple[str, ...]:
     # What is seen does not depend on labels where the scene has an id map.
     seen = _visibility("ids" if labels else kind)
-    return json.dumps([to_row(q) for q in ask(room(kind, labels), per_scene=12, visibility=seen).questions])
+    return tuple(json.dumps(to_row(q)) for q in ask(room(kind, labels), per_scene=12, visibility=seen).questions)
+
+
+@cache
+def _first_lines() -> dict[tuple[str, str], str]:
+    """The first row of each task and format."""
+    found: dict[tuple[str, str], str] = {}
+    for line, row in zip(_lines("ids", ()), rows(), strict=True):
+        found.setdefault((row["task"], row["format"]), line)
+    return found
 
 
 def rows(kind: str = "ids", labels: tuple[str, ...] = ()) -> list[Row]:
     """Fresh rows of the room, as they come out of a file."""
-    return json.loads(_rows(kind, labels))
+    return [json.loads(line) for line in _lines(kind, labels)]
 
 
 def one(task: str, format: str) -> Row:
     """A row of a task and format."""
-    return next(row for row in rows() if (row["task"], row["format"]) == (task, format))
+    return json.loads(_first_lines()[task, format])
 
 
 def kinds_of_rows() -> list[Row]:
     """One row for each task and format."""
-    return list({(row["task"], row["format"]): row for row in rows()}.values())
+    return [json.loads(line) for line in _first_lines().values()]
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
@@ -103,14 +111,13 @@ def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, 
         yield path, value
 
 
-def changed(row: Row, path: Sequence[Any], value: Any) -> Row:
-    """A copy of a row with another value in one place."""
-    row = copy.deepcopy(row)
-    place: Any = row
-    for key in path[:-1]:
-        place = place[key]
-    place[path[-1]] = value
-    return row
+def changed(row: Any, path: Sequence[Any], value: Any) -> Any:
+    """A row with another value in one place; what is beside that place is shared with the old row."""
+    if not path:
+        return value
+    new = row.copy()
+    new[path[0]] = changed(row[path[0]] if len(path) > 1 else None, path[1:], value)
+    return new
 
 
 def write_folder(folder: Path, lines: Sequence[Row], scene: Scene) -> Path:

@@ -7,6 +7,7 @@ from scipy.spatial import cKDTree
 from handmade import box_scene
 from spaceland.geometry.transforms import look_at
 from spaceland.scenes.scene import NO_OBJECT
+from spaceland.visibility import VisibilityConfig
 from spaceland.visibility.labels import LabelGrid
 from spaceland.visibility.samples import densify
 
@@ -31,7 +32,7 @@ def test_lookup_names_the_nearest_surface() -> None:
     """Places beside each thing, beside a wall, and far outside."""
     scene = box_scene(THINGS, [look_at(np.array([3.0, 0.5, 1.9]), np.array([2.5, 4.0, 1.0]))])
     assert scene.surface is not None
-    grid = LabelGrid(scene, VOXEL_M)
+    grid = LabelGrid(scene, VisibilityConfig(voxel_m=VOXEL_M))
     rng = np.random.default_rng(0)
     near = [thing.points[rng.integers(len(thing.points), size=40)] for thing in scene.objects]
     places = np.concatenate(near) + rng.normal(0, 0.02, (80, 3))

@@ -1,7 +1,8 @@
 """Names the object whose surface is nearest to a point in the room, in constant time.
 
 The room is cut into cells of a few centimetres. Cells that hold a piece of surface know its owner; every other cell
-takes the owner of the nearest such cell. A depth pixel, put back into the room, then reads its owner from one cell:
+takes the owner of the nearest such cell, where one is as near as the tolerance can ever ask. A depth pixel, put back
+into the room, then reads its owner from one cell:
 
     pixel (412, 230), depth 2.31 m -> world (3.1, 0.9, 0.7) -> cell (104, 31, 24) -> chair 17, 0.02 m away
 
@@ -12,11 +13,12 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float, Int
-from scipy import ndimage
 
 from spaceland.errors import SceneError
 from spaceland.scenes.scene import NO_OBJECT, Scene
+from spaceland.visibility.nearest_cell import MAX_REACH, nearest_owners
 from spaceland.visibility.samples import densify, split_surface
+from spaceland.visibility.types import VisibilityConfig
 
 _MAX_CELLS = 12_000_000
 _MARGIN_M = 0.21
@@ -28,27 +30,26 @@ _UNKNOWN_OWNER = 0.01  # weight of a surface that also contains the objects, but
 class LabelGrid:
     """Owner and distance of the nearest surface in every cell around a scene."""
 
-    def __init__(self, scene: Scene, voxel_m: float) -> None:
+    def __init__(self, scene: Scene, config: VisibilityConfig) -> None:
+        voxel_m = config.voxel_m
         parts = _owned_points(scene, voxel_m)
         low = np.min([[axis.min() for axis in points.T] for points, _ in parts if len(points)], axis=0) - _MARGIN_M
         high = np.max([[axis.max() for axis in points.T] for points, _ in parts if len(points)], axis=0) + _MARGIN_M
         while np.prod((high - low) / voxel_m) > _MAX_CELLS:
             voxel_m *= 1.25
+        # No depth within the scene is larger than its diagonal.
+        reach_m = max(_MARGIN_M, float(config.tolerance_at(np.asarray(np.linalg.norm(high - low)))))
         # Floors and walls often lie at round numbers: keep them off the borders between cells.
         low -= 0.37 * voxel_m
         self.low, self.voxel_m = low, voxel_m
         self.shape = tuple(np.ceil((high - low) / voxel_m).astype(int).tolist())
-        seeds = self._largest_owners(parts)
-        nearest = ndimage.distance_transform_edt(seeds < 0, return_distances=False, return_indices=True)
-        packed = np.empty(self.shape, dtype=np.int32)
-        columns, layers = np.arange(self.shape[1], dtype=np.int32)[:, None], np.arange(self.shape[2], dtype=np.int32)
-        for row in range(self.shape[0]):  # slice by slice: what a slice needs stays in the processor's cache
-            x, y, z = nearest[:, row]
-            square = (x - row) ** 2 + (y - columns) ** 2 + (z - layers) ** 2
-            distance_mm = np.sqrt(square, dtype=np.float32) * np.float32(1000 * voxel_m)
-            owner = seeds.ravel()[(x * self.shape[1] + y) * self.shape[2] + z]
-            # Owner and distance share one number, so that a lookup touches memory once.
-            packed[row] = owner << 15 | np.minimum(distance_mm, _FAR_MM).astype(np.int32)
+        reach = min(int(np.ceil(reach_m / voxel_m)), MAX_REACH)
+        owner, square = nearest_owners(self._largest_owners(parts), reach)
+        distance_mm = (1000 * voxel_m * np.sqrt(np.arange(reach * reach + 2))).astype(np.int32)
+        distance_mm[-1] = _FAR_MM
+        # Owner and distance share one number, so that a lookup touches memory once.
+        packed = owner << 15 | distance_mm[square]
+        packed[owner < 0] = _FAR_MM
         # The outermost cells stand for everything beyond them: far from any surface.
         packed[[0, -1]] = packed[:, [0, -1]] = packed[:, :, [0, -1]] = _FAR_MM
         self._packed = packed.ravel()
@@ -78,7 +79,8 @@ class LabelGrid:
     ) -> tuple[Int[np.ndarray, "*n"], Float[np.ndarray, "*n"]]:
         """Object nearest to points given in cells from `low` (`NO_OBJECT`: none is nearest), and distance in metres.
 
-        The distance counts from cell to cell; from the outermost cells outwards it is 32 m, whatever is there.
+        The distance counts from cell to cell; it is 32 m where no surface is in reach, and from the outermost cells
+        outwards.
         """
         flat = np.zeros(x.shape, dtype=np.int32)
         for values, size in zip((x, y, z), self.shape, strict=True):

@@ -100,7 +100,7 @@ class MapMaker:
 
     @cached_property
     def _grid(self) -> LabelGrid:
-        return LabelGrid(self._scene, self._config.voxel_m)
+        return LabelGrid(self._scene, self._config)
 
     @cached_property
     def _caster(self) -> RayCaster:

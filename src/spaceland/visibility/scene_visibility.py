@@ -26,7 +26,7 @@ from spaceland.visibility.samples import surface_samples
 from spaceland.visibility.types import ObjectView, SceneVisibility, VisibilityConfig
 
 _CHUNK = 16
-_CACHE_VERSION = 4
+_CACHE_VERSION = 5
 _CHECKSUM_BYTES = 16
 
 
