@@ -79,11 +79,11 @@ def _lines(kind: str, labels: tuple[str, ...]) -> tuple[str, ...]:
 
 
 @cache
-def _first_lines() -> dict[tuple[str, str], str]:
-    """The first row of each task and format."""
-    found: dict[tuple[str, str], str] = {}
+def _lines_by_kind() -> dict[tuple[str, str], list[str]]:
+    """The lines of each task and format."""
+    found: dict[tuple[str, str], list[str]] = {}
     for line, row in zip(_lines("ids", ()), rows(), strict=True):
-        found.setdefault((row["task"], row["format"]), line)
+        found.setdefault((row["task"], row["format"]), []).append(line)
     return found
 
 
@@ -92,14 +92,19 @@ def rows(kind: str = "ids", labels: tuple[str, ...] = ()) -> list[Row]:
     return [json.loads(line) for line in _lines(kind, labels)]
 
 
+def rows_of(task: str, format: str) -> list[Row]:
+    """Fresh rows of a task and format."""
+    return [json.loads(line) for line in _lines_by_kind()[task, format]]
+
+
 def one(task: str, format: str) -> Row:
     """A row of a task and format."""
-    return json.loads(_first_lines()[task, format])
+    return rows_of(task, format)[0]
 
 
 def kinds_of_rows() -> list[Row]:
     """One row for each task and format."""
-    return [json.loads(line) for line in _first_lines().values()]
+    return [one(task, format) for task, format in _lines_by_kind()]
 
 
 def leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
