@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -47,6 +49,31 @@ def test_pictures_of_a_hub_data_set_reach_the_model(name: str, rows_of: RowsOf, 
         assert shown == [PICTURES[name]] * 6
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert (result["rows"]["source"]["revision"], result["rows"]["evaluated"]) == (COMMIT, 6)
+
+
+READ_BY_MANY = """
+import random, sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from spaceland.benchmarks.released.tables import StoredPicture
+
+def read(seed):
+    rows = random.Random(seed).choices(range(60), k=150)
+    return [StoredPicture(Path(sys.argv[1]), row, "image").read() == bytes([row]) * 3000 for row in rows]
+
+with ThreadPoolExecutor(8) as pool:
+    print(all(map(all, pool.map(read, range(8)))))
+"""
+
+
+def test_pictures_in_a_parquet_file_are_read_by_many_threads(tmp_path: Path) -> None:
+    # In a process of its own: where two threads use one reader, the process is gone.
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    table = pa.table({"image": [{"bytes": bytes([row]) * 3000, "path": f"{row}"} for row in range(60)]})
+    pq.write_table(table, tmp_path / "rows.parquet", row_group_size=4)
+    argv = [sys.executable, "-c", READ_BY_MANY, str(tmp_path / "rows.parquet")]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=180)
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
 
 
 def test_asking_blind_brings_nothing_out(cache: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import ast
 import csv
 import re
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +29,8 @@ from spaceland.files import read_json
 SUFFIXES = (".jsonl", ".json", ".parquet", ".tsv", ".csv", ".xlsx")
 _MAX_LITERAL = 20_000
 _MAX_DEPTH = 4
+_READING = threading.Lock()
+"""Rows are asked about from several threads, and a Parquet reader that two use at a time crashes the process."""
 _SPLIT = re.compile(r"(?<![a-z])(train|val|test)(?![a-z])")
 
 
@@ -46,8 +49,9 @@ class StoredPicture:
         Raises:
             SceneError: the cell holds none.
         """
-        group, inside = _place(self.path, self.row)
-        cell = _group_column(self.path, group, self.column)[inside].as_py()
+        with _READING:
+            group, inside = _place(self.path, self.row)
+            cell = _group_column(self.path, group, self.column)[inside].as_py()
         if self.index is not None:
             cell = cell[self.index]
         data = cell.get("bytes") if isinstance(cell, dict) else cell
