@@ -105,6 +105,7 @@ def test_version_and_doctor() -> None:
     assert "PROBLEM" not in result.stdout
 
 
+@pytest.mark.heavy
 def test_generate_verify_report_on_a_room(tmp_path: Path) -> None:
     """The main way through, with the commands that each step suggests."""
     source = "rooms:2?width=320&height=240"

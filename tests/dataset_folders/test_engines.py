@@ -30,6 +30,7 @@ def whole(source: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, st
     return digests(out)
 
 
+@pytest.mark.heavy
 def test_shards_together_are_the_whole(source: str, whole: dict[str, str], tmp_path: Path) -> None:
     for part in (2, 1):
         result = generate([source], tmp_path / "d", CONFIG, workers=1, shard=(part, 2))

@@ -30,7 +30,7 @@ def with_objects(row: Row, **objects: int) -> Row:
     return row
 
 
-@pytest.mark.parametrize("kind", ["ids", "depth", "mesh"])
+@pytest.mark.parametrize("kind", ["ids", "depth", pytest.param("mesh", marks=pytest.mark.heavy)])
 def test_a_better_answer_that_is_seen_is_found(kind: str) -> None:
     checker, tried = SceneChecker(room(kind)), 0
     for row in rows(kind):

@@ -159,6 +159,7 @@ class TestView:
             start_viser(server.get_port())
 
 
+@pytest.mark.heavy
 def test_snapshots(tmp_path: Path) -> None:
     pytest.importorskip("viser", reason="needs the extra web")
     command = [sys.executable, "-m", "spaceland.cli", "view", "rooms:7?width=160&height=120", "--frames", "4"]

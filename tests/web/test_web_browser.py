@@ -57,6 +57,7 @@ def spot(page: Page, selector: str, at: list[float], size: list[float]) -> tuple
     return x + at[0] / size[0] * w, y + at[1] / size[1] * h
 
 
+@pytest.mark.heavy
 def test_from_a_name_to_an_answer(tmp_path: Path, page: Page) -> None:
     with contextlib.ExitStack() as stack:
         log = stack.enter_context(serving_chat(reply("Sit on the <OBJ004>. <img src=x onerror=document.title='bad'>")))
