@@ -7,7 +7,7 @@ import sys
 import time
 
 ASKING = """
-import _thread, threading, time
+import _thread, signal, threading, time
 from spaceland.chat.types import Generation
 from spaceland.evaluation.ask import ask_concurrently
 from spaceland.evaluation.plan import Item
@@ -19,6 +19,8 @@ class Silent:
         time.sleep(100)
 
 items = [Item(id=str(k), prompt="?", prompt_sha256="", media=None) for k in range(3)]
+# A run in the background of a script inherits that interrupts are ignored; a user at a terminal does not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 threading.Timer(0.5, _thread.interrupt_main).start()
 try:
     next(ask_concurrently(items, Silent(), Generation(), None, 2))
