@@ -52,3 +52,13 @@ def test_lookup_names_the_nearest_surface() -> None:
     outside = np.array([[-1e6, 3.0, 1.0], [3.0, 1e6, 1.0]])
     found, distance = grid.lookup(*((outside - grid.low) / VOXEL_M).T)
     assert (found == NO_OBJECT).all() and (distance > 30).all()
+
+
+def test_distances_beyond_what_a_cell_can_hold_do_not_change_owners() -> None:
+    far = ("tower", (90.0, 3.0, 0.9), (0.6, 0.5, 0.4))
+    scene = box_scene([*THINGS, far], [look_at(np.array([3.0, 0.5, 1.9]), np.array([2.5, 4.0, 1.0]))])
+    grid = LabelGrid(scene, VisibilityConfig(voxel_m=0.5, tolerance_m=60.0))
+    x = np.arange(1, grid.shape[0] - 1, dtype=np.float32)
+    found, distance = grid.lookup(x, np.full_like(x, 8), np.full_like(x, 3))
+    assert set(found.tolist()) <= {NO_OBJECT, *(thing.id for thing in scene.objects)}
+    assert distance.max() == pytest.approx(32.767)

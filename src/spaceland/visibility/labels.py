@@ -45,8 +45,7 @@ class LabelGrid:
         self.shape = tuple(np.ceil((high - low) / voxel_m).astype(int).tolist())
         reach = min(int(np.ceil(reach_m / voxel_m)), MAX_REACH)
         owner, square = nearest_owners(self._largest_owners(parts), reach)
-        distance_mm = (1000 * voxel_m * np.sqrt(np.arange(reach * reach + 2))).astype(np.int32)
-        distance_mm[-1] = _FAR_MM
+        distance_mm = np.minimum(1000 * voxel_m * np.sqrt(np.arange(reach * reach + 2)), _FAR_MM).astype(np.int32)
         # Owner and distance share one number, so that a lookup touches memory once.
         packed = owner << 15 | distance_mm[square]
         packed[owner < 0] = _FAR_MM
